@@ -1,0 +1,1 @@
+"""The wire: JK's protocol and the Bluetooth link. Knows nothing of Home Assistant."""

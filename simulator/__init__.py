@@ -1,0 +1,1 @@
+"""A believable JK pack: cells, firmware and radio, for tests, demo and benchmarks."""

@@ -1,0 +1,15 @@
+"""Where the shared recordings lie: read in place, never copied into the project."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+SHARED = Path(os.environ.get("JK_BMS_SHARED", Path(__file__).resolve().parents[2] / "shared"))
+CAPTURES = SHARED / "captures"
+
+needs_captures = pytest.mark.skipif(
+    not CAPTURES.is_dir(), reason=f"no recordings at {CAPTURES} (set JK_BMS_SHARED to the folder that holds 'captures')"
+)
