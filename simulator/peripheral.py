@@ -50,7 +50,8 @@ class Peripheral(Protocol):
     services: tuple[Service, ...]
     mtu: int
     connectable: bool
-    """False while it is out of range, switched off, or another client holds it: no advertisement, no connection."""
+    """False while it is out of range, switched off, or any client holds it, also one of these radios (so the device
+    sets it in `connected` and clears it in `disconnected`): no advertisement, no second connection."""
 
     def connected(self, notify: Notify, disconnect: Callable[[], None]) -> None:
         """A client has connected; the device may notify it, or drop it, from now on."""
