@@ -58,7 +58,7 @@ class Charger:
     """A charger-inverter that charges up to a voltage limit and stops discharging below another.
 
     Its charge current moves towards what is allowed with a lag, and no faster than 2.5 A/s for each volt that is
-    left to the charge voltage limit; above that limit it ramps down. The limits may be changed while it runs.
+    left to the charge voltage limit; above that limit it moves towards 0. The limits may be changed while it runs.
     """
 
     GAIN_A_PER_VS = 2.5
@@ -89,8 +89,8 @@ class Charger:
         if wanted_a <= 0:
             self._charge_a = 0.0
             return 0.0 if self._empty else max(wanted_a, -self.discharge_current_limit_a)
-        target_a = min(wanted_a, self.charge_current_limit_a)
+        left_v = self.charge_voltage_limit_v - pack_voltage_v
+        target_a = min(wanted_a, self.charge_current_limit_a) if left_v > 0 else 0.0
         towards_a = (target_a - self._charge_a) * (1 - exp(-dt_s / self.lag_s))
-        allowed_a = self.GAIN_A_PER_VS * (self.charge_voltage_limit_v - pack_voltage_v) * dt_s
-        self._charge_a = max(0.0, self._charge_a + min(towards_a, allowed_a))
+        self._charge_a = max(0.0, self._charge_a + min(towards_a, self.GAIN_A_PER_VS * left_v * dt_s))
         return self._charge_a
