@@ -54,7 +54,7 @@ def main() -> None:
     """Print one requirement a line; `default` stands for what Home Assistant always starts."""
     domains = set(sys.argv[1:])
     if "default" in domains:
-        from homeassistant.bootstrap import CORE_INTEGRATIONS, DEFAULT_INTEGRATIONS  # noqa: PLC0415
+        from homeassistant.bootstrap import CORE_INTEGRATIONS, DEFAULT_INTEGRATIONS
 
         domains = domains - {"default"} | CORE_INTEGRATIONS | DEFAULT_INTEGRATIONS
     print(*sorted(name for name in requirements(domains) if not installed(name)), sep="\n")

@@ -1,0 +1,434 @@
+"""Run a real Home Assistant against the simulator's Bluetooth proxies, set up through its own HTTP API.
+
+`scripts/demo` is this module's program; the end-to-end test and benchmarks/load.py use its classes:
+
+    async with Simulator(["--packs", "demo"]) as proxies, DemoHome(folder, port=free_port()) as home:
+        await home.add_proxies(proxies)
+        await home.confirm_packs(3)
+
+Everything listens on the loopback address only, and every process ends with its `async with`.
+"""
+
+import argparse
+import asyncio
+import json
+import os
+import secrets
+import shutil
+import signal
+import socket
+import sys
+from asyncio.subprocess import DEVNULL, PIPE, STDOUT, Process
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Self, TypedDict, cast
+
+import aiohttp
+
+PROJECT = Path(__file__).parent.parent
+DEMO_PYTHON = PROJECT / ".venv-demo/bin/python"
+HOST = "127.0.0.1"
+DOMAIN = "jk_bms"
+USER = "demo"
+DEMO_PACKS = 3
+
+START_WITHIN_S = 120
+STOP_WITHIN_S = 30
+CONFIRM_WITHIN_S = 120
+POLL_S = 0.2
+RESTART_EXIT_CODE = 100  # homeassistant.const: someone pressed "restart" and expects whoever started it to do so
+
+CONFIGURATION = """\
+homeassistant:
+  name: JK BMS demo
+  country: DE
+  currency: EUR
+  unit_system: metric
+frontend:
+config:
+history:
+logbook:
+energy:
+recorder:
+bluetooth:
+logger:
+  default: warning
+  logs:
+    custom_components.jk_bms: info
+"""
+# All steps count as done: they ask the internet for things, and adopt the Bluetooth adapter of this machine.
+ONBOARDED = ["user", "core_config", "analytics", "integration"]
+
+
+class DemoError(Exception):
+    """What keeps the demo from running, in words for the one who started it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Proxy:
+    """A simulated ESPHome Bluetooth proxy, as the simulator announces it."""
+
+    name: str
+    host: str
+    port: int
+    mac: str
+
+
+@dataclass(frozen=True, slots=True)
+class Credentials:
+    """How to get into the Home Assistant: as a person, and as a program (a long-lived access token)."""
+
+    user: str
+    password: str
+    token: str
+
+
+class FlowResult(TypedDict, total=False):
+    """What a step of a config flow leads to."""
+
+    type: str
+    flow_id: str
+    step_id: str
+    reason: str
+    errors: dict[str, str] | None
+    data_schema: list[dict[str, object]]
+
+
+class Flow(TypedDict):
+    """A config flow that waits for someone."""
+
+    flow_id: str
+    handler: str
+
+
+class Entry(TypedDict):
+    """A config entry."""
+
+    entry_id: str
+    title: str
+    state: str
+
+
+class State(TypedDict):
+    """The state of an entity."""
+
+    entity_id: str
+    state: str
+    attributes: dict[str, object]
+
+
+def free_port() -> int:
+    """Find a TCP port on the loopback address that nothing listens on."""
+    with socket.create_server((HOST, 0)) as server:
+        return cast("int", server.getsockname()[1])
+
+
+async def _end(process: Process, within_s: float = STOP_WITHIN_S) -> None:
+    """Ask a child process to end, and make it end if it doesn't."""
+    if process.returncode is not None:
+        return
+    process.terminate()
+    try:
+        await asyncio.wait_for(process.wait(), within_s)
+    except TimeoutError:
+        process.kill()
+        await process.wait()
+
+
+class Simulator:
+    """The simulated packs and the proxies in front of them, in a process of their own."""
+
+    def __init__(self, arguments: Sequence[str], *, python: Path = DEMO_PYTHON, log: Path | None = None) -> None:
+        """Take the arguments of `python -m simulator`; what it logs goes to `log`, or is dropped."""
+        self._command = (str(python), "-m", "simulator", *arguments)
+        self._log = log
+        self._process: Process | None = None
+
+    @property
+    def pid(self) -> int:
+        """The process id, while it runs."""
+        assert self._process
+        return self._process.pid
+
+    async def __aenter__(self) -> tuple[Proxy, ...]:
+        """Start it, and tell which proxies there are once all are ready."""
+        with (self._log or Path(os.devnull)).open("wb") as log:
+            # A session of its own: Ctrl-C in the terminal is ours, so that Home Assistant can leave first.
+            self._process = await asyncio.create_subprocess_exec(
+                *self._command, cwd=PROJECT, stdin=PIPE, stdout=PIPE, stderr=log, start_new_session=True
+            )
+        proxies: list[Proxy] = []
+        assert self._process.stdout
+        async for line in self._process.stdout:
+            message = json.loads(line)
+            if "ready" in message:
+                return tuple(proxies)
+            proxies.append(Proxy(message["proxy"], message["host"], message["port"], message["mac"]))
+        raise DemoError(f"the simulator ended before it was ready; see {self._log or 'its log'}")
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        """Stop it."""
+        assert self._process
+        await _end(self._process)
+
+
+class DemoHome:
+    """A Home Assistant process with its configuration in a folder, kept from one start to the next."""
+
+    credentials: Credentials
+
+    def __init__(self, folder: Path, *, port: int, python: Path = DEMO_PYTHON) -> None:
+        """Take the folder to keep everything in, the TCP port, and the interpreter that has Home Assistant."""
+        self.address = f"http://{HOST}:{port}"
+        self.log = folder / "output.log"
+        self._folder = folder
+        self._secrets = folder / "credentials.json"
+        self._port = port
+        self._python = python
+        self._process: Process
+        self._session: aiohttp.ClientSession
+
+    @property
+    def pid(self) -> int:
+        """The id of the Home Assistant process."""
+        return self._process.pid
+
+    async def __aenter__(self) -> Self:
+        """Start it; a folder seen for the first time becomes a home with one user."""
+        with socket.socket() as probe:
+            if probe.connect_ex((HOST, self._port)) == 0:
+                raise DemoError(f"port {self._port} is taken; choose another with --port")
+        self._write_configuration()
+        self._session = aiohttp.ClientSession(self.address)
+        try:
+            await self.start()
+        except BaseException:
+            await self._session.close()
+            raise
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        """Stop it, with everything written down as on any shutdown."""
+        await self._session.close()
+        await _end(self._process)
+
+    async def start(self) -> None:
+        """Start the process, also again after it ended, and return when Home Assistant says that it runs."""
+        password = None if self._secrets.exists() else await self._make_user()
+        # All that is used was installed beforehand, one package on purpose in another version than Home Assistant pins.
+        self._process = await self._hass("--config", str(self._folder), "--skip-pip")
+        try:
+            async with asyncio.timeout(START_WITHIN_S):
+                await self._until(self._answers)
+                if password is not None:
+                    await self._make_token(password)
+                self.credentials = Credentials(**json.loads(self._secrets.read_text(encoding="utf-8")))
+                await self._until(self._runs)
+        except BaseException:
+            await _end(self._process)
+            raise
+
+    async def wait(self) -> int:
+        """Wait until the process ends by itself; its exit code."""
+        return await self._process.wait()
+
+    async def request(self, method: str, path: str, body: object = None) -> object:
+        """Ask the HTTP API as the user; the decoded answer."""
+        headers = {"Authorization": f"Bearer {self.credentials.token}"}
+        async with self._session.request(method, path, json=body, headers=headers) as response:
+            if not response.ok:
+                raise DemoError(f"{method} {path}: {response.status} {await response.text()}")
+            return cast("object", await response.json())
+
+    async def command(self, command: str, **arguments: object) -> object:
+        """Give one command to the WebSocket API as the user; its result."""
+        async with self.websocket(self.credentials.token) as websocket:
+            return await ask(websocket, command, **arguments)
+
+    @asynccontextmanager
+    async def websocket(self, token: str) -> AsyncIterator[aiohttp.ClientWebSocketResponse]:
+        """Open the WebSocket API, authenticated."""
+        async with self._session.ws_connect("/api/websocket", max_msg_size=0) as websocket:
+            await websocket.receive_json()
+            await websocket.send_json({"type": "auth", "access_token": token})
+            if (answer := await websocket.receive_json())["type"] != "auth_ok":
+                raise DemoError(f"Home Assistant refuses the token: {answer}")
+            yield websocket
+
+    async def states(self) -> dict[str, State]:
+        """All entities' states by entity id."""
+        return {state["entity_id"]: state for state in cast("list[State]", await self.request("GET", "/api/states"))}
+
+    async def entries(self, domain: str = DOMAIN) -> list[Entry]:
+        """The config entries of an integration."""
+        return cast("list[Entry]", await self.command("config_entries/get", domain=domain))
+
+    async def add_proxies(self, proxies: Iterable[Proxy]) -> None:
+        """Add each proxy as a person would; one that is known already gets its new port."""
+        for proxy in proxies:
+            result = await self._flow("", {"handler": "esphome"})
+            result = await self._flow(result["flow_id"], {"host": proxy.host, "port": proxy.port})
+            if result["type"] == "form" and not result.get("errors"):
+                result = await self._flow(result["flow_id"], {})
+            known = result["type"] == "abort" and result["reason"].startswith("already_configured")
+            if result["type"] != "create_entry" and not known:
+                raise DemoError(f"Home Assistant doesn't take the proxy {proxy.name}: {result}")
+
+    async def confirm_packs(self, count: int) -> list[Entry]:
+        """Confirm what is discovered until there are `count` packs; their entries."""
+        refused: dict[str, FlowResult] = {}
+        try:
+            async with asyncio.timeout(CONFIRM_WITHIN_S):
+                while len(entries := await self.entries()) < count:
+                    for flow in cast("list[Flow]", await self.command("config_entries/flow/progress")):
+                        if flow["handler"] == DOMAIN:
+                            result = await self._flow(flow["flow_id"], {})
+                            refused[flow["flow_id"]] = result
+                    await asyncio.sleep(POLL_S)
+        except TimeoutError:
+            raise DemoError(f"{len(entries)} of {count} packs after {CONFIRM_WITHIN_S} s; {refused}") from None
+        return entries
+
+    async def _flow(self, flow_id: str, user_input: dict[str, object]) -> FlowResult:
+        path = f"/api/config/config_entries/flow/{flow_id}".rstrip("/")
+        return cast("FlowResult", await self.request("POST", path, user_input))
+
+    async def _hass(self, *arguments: str) -> Process:
+        with self.log.open("ab") as log:
+            return await asyncio.create_subprocess_exec(
+                self._python,
+                *("-m", "homeassistant", *arguments),
+                stdin=DEVNULL,
+                stdout=log,
+                stderr=STDOUT,
+                start_new_session=True,
+            )
+
+    def _write_configuration(self) -> None:
+        if not self._secrets.exists():
+            shutil.rmtree(self._folder, ignore_errors=True)  # what a broken-off first start left
+        storage = self._folder / ".storage"
+        storage.mkdir(parents=True, exist_ok=True)
+        (self._folder / "configuration.yaml").write_text(CONFIGURATION, encoding="utf-8")
+        http = {"version": 1, "key": "http", "data": {"server_host": [HOST], "server_port": self._port}}
+        (storage / "http").write_text(json.dumps(http), encoding="utf-8")
+        onboarding = {"version": 4, "key": "onboarding", "data": {"done": ONBOARDED}}
+        (storage / "onboarding").write_text(json.dumps(onboarding), encoding="utf-8")
+        components = self._folder / "custom_components"
+        components.mkdir(exist_ok=True)
+        (components / DOMAIN).unlink(missing_ok=True)
+        (components / DOMAIN).symlink_to(PROJECT / "custom_components" / DOMAIN)
+
+    async def _make_user(self) -> str:
+        password = secrets.token_hex(4)
+        process = await self._hass("--script", "auth", "--config", str(self._folder), "add", USER, password)
+        if await process.wait():
+            raise DemoError(f"Home Assistant takes no user; see {self.log}")
+        return password
+
+    async def _make_token(self, password: str) -> None:
+        """Log in as a browser does, and keep what lets programs in from now on."""
+        client = {"client_id": f"{self.address}/"}
+        flow = await self._post(
+            "/auth/login_flow",
+            json={**client, "handler": ["homeassistant", None], "redirect_uri": f"{self.address}/"},
+        )
+        flow = await self._post(
+            f"/auth/login_flow/{flow['flow_id']}", json={**client, "username": USER, "password": password}
+        )
+        tokens = await self._post(
+            "/auth/token", data={**client, "grant_type": "authorization_code", "code": flow["result"]}
+        )
+        async with self.websocket(tokens["access_token"]) as websocket:
+            token = await ask(websocket, "auth/long_lived_access_token", client_name="scripts/demo", lifespan=3650)
+        self._secrets.touch(mode=0o600)
+        self._secrets.write_text(json.dumps({"user": USER, "password": password, "token": token}), encoding="utf-8")
+
+    async def _post(
+        self, path: str, *, json: dict[str, object] | None = None, data: dict[str, str] | None = None
+    ) -> dict[str, str]:
+        async with self._session.post(path, json=json, data=data) as response:
+            response.raise_for_status()
+            return cast("dict[str, str]", await response.json())
+
+    async def _until(self, condition: Callable[[], Awaitable[bool]]) -> None:
+        while not await condition():
+            if self._process.returncode is not None:
+                raise DemoError(f"Home Assistant ended with {self._process.returncode}; see {self.log}")
+            await asyncio.sleep(POLL_S)
+
+    async def _answers(self) -> bool:
+        try:
+            async with self._session.get("/auth/providers") as response:
+                return response.ok
+        except aiohttp.ClientConnectionError:
+            return False
+
+    async def _runs(self) -> bool:
+        return cast("dict[str, str]", await self.request("GET", "/api/config"))["state"] == "RUNNING"
+
+
+async def ask(websocket: aiohttp.ClientWebSocketResponse, command: str, **arguments: object) -> object:
+    """Give the first command on a WebSocket of `DemoHome.websocket`; its result."""
+    await websocket.send_json({"id": 1, "type": command, **arguments})
+    answer = await websocket.receive_json()
+    if not answer["success"]:
+        raise DemoError(f"{command}: {answer['error']}")
+    return cast("object", answer["result"])
+
+
+async def demo(speed: float, port: int) -> None:
+    """Run the demo until it is cancelled."""
+    folder = PROJECT / ".cache/demo"
+    folder.mkdir(parents=True, exist_ok=True)
+    print("Starting Home Assistant and the simulated packs ...", flush=True)
+    async with (
+        Simulator(["--packs", "demo", "--speed", str(speed)], log=folder / "simulator.log") as proxies,
+        DemoHome(folder / "home", port=port) as home,
+    ):
+        await home.add_proxies(proxies)
+        packs = await home.confirm_packs(DEMO_PACKS)
+        print(
+            f"\n  {home.address}",
+            f"  user      {home.credentials.user}",
+            f"  password  {home.credentials.password}",
+            f"\nWith {', '.join(pack['title'] for pack in packs)}. Ctrl-C ends it.",
+            sep="\n",
+            flush=True,
+        )
+        while await home.wait() == RESTART_EXIT_CODE:
+            await home.start()
+        raise DemoError(f"Home Assistant has ended; see {home.log}")
+
+
+def main() -> None:
+    """Run the demo from the command line."""
+    parser = argparse.ArgumentParser(prog="scripts/demo", description="Home Assistant with three simulated JK packs.")
+    parser.add_argument("--speed", type=float, default=1, help="how much faster the simulated day runs (default 1)")
+    parser.add_argument("--port", type=int, default=8123, help="where Home Assistant listens (default 8123)")
+    options = parser.parse_args()
+
+    async def until_told() -> None:
+        task = asyncio.current_task()
+        assert task
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            asyncio.get_running_loop().add_signal_handler(number, task.cancel)
+        await demo(options.speed, options.port)
+
+    try:
+        asyncio.run(until_told())
+    except asyncio.CancelledError:
+        print("\nEnded.")
+    except DemoError as error:
+        sys.exit(f"scripts/demo: {error}")
+
+
+if __name__ == "__main__":
+    main()
