@@ -212,9 +212,8 @@ class Cell:
         slow_v += (self.slow_v - slow_v) * exp(-dt_s / SLOW_S)
         self.fast_v = fast_v
         self.slow_v = slow_v
-        if inner_a:
-            moved = abs(inner_a) * hours / (HYSTERESIS_REACH * capacity_ah)
-            self.hysteresis = branch + (self.hysteresis - branch) * exp(-moved)
+        moved = abs(inner_a) * hours / (HYSTERESIS_REACH * capacity_ah)
+        self.hysteresis = branch + (self.hysteresis - branch) * exp(-moved)
         self.voltage_v = (
             ocv_v
             + ocv_rise * beyond

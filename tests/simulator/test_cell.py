@@ -89,6 +89,18 @@ def test_hysteresis_opens_towards_the_branch_of_the_current_and_holds_at_rest() 
     assert cell.hysteresis == pytest.approx(-1 + 2 * exp(-1), abs=1e-3)
 
 
+@pytest.mark.parametrize(
+    ("state_of_charge", "width_v"),
+    [(0.0, 0.030), (0.2, 0.025), (0.3, 0.029), (0.35, 0.026), (0.5, 0.019), (0.9, 0.017)],
+)
+@pytest.mark.parametrize("side", [1.0, -1.0])
+def test_hysteresis_width(state_of_charge: float, width_v: float, side: float) -> None:
+    cell = rested(state_of_charge)
+    cell.hysteresis = side
+    cell.step(1.0, 0.0, 25.0)
+    assert cell.voltage_v - open_circuit_voltage_v(state_of_charge) == pytest.approx(side * width_v)
+
+
 def test_charge_is_counted_with_its_loss() -> None:
     cell = rested(0.5)
     cell.step(3600.0, 14.0, 25.0)
