@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from .board import Board, board_of, confirmed
@@ -30,7 +30,7 @@ class Verdict(StrEnum):
     REJECTED = "rejected"
 
 
-type EventLog = tuple[LogEntry, ...]
+type Value = Telemetry | Settings | DeviceInfo | tuple[LogEntry, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +42,7 @@ class Reading:
     generation: Generation
     verdict: Verdict
     reason: str | None
-    value: Telemetry | Settings | DeviceInfo | EventLog
+    value: Value
 
 
 class Receiver:
@@ -51,16 +51,82 @@ class Receiver:
     def __init__(self, board: Board | None = None) -> None:
         self.board = board or Board()
         self.assembler = FrameAssembler()
-        self.plausibility = Plausibility()
         self.last_frames: dict[FrameType, bytes] = {}
         """The last accepted frame of each type."""
-        self.implausible = 0
+        self._plausibility = Plausibility()
+        self._rejected = 0
+        self._settings_frame: bytes | None = None
+        self._generation_settled = self.board.confirmed
+
+    @property
+    def implausible(self) -> int:
         """Frames with a right sum that were not believed."""
+        return self._rejected + self._plausibility.refused
 
     def feed(self, data: bytes | bytearray, now_s: float) -> list[Reading]:
         """Return what the frames say that are complete with these bytes; `now_s` is a monotonic time in seconds."""
-        return [self._read(frame, now_s) for frame in self.assembler.feed(data)]
+        readings: list[Reading] = []
+        for frame in self.assembler.feed(data):
+            readings += self._read(frame, now_s)
+        return readings
 
     def link_lost(self) -> None:
         """Forget the beginning of a frame: the rest of it will not come."""
         self.assembler.reset()
+
+    def _read(self, frame: bytes, now_s: float) -> list[Reading]:
+        match FrameType(frame[4]):
+            case FrameType.CELL_INFO:
+                return self._read_cell_info(frame, now_s)
+            case FrameType.SETTINGS:
+                return [self._read_settings(frame)]
+            case FrameType.DEVICE_INFO:
+                return [self._read_device_info(frame)]
+            case FrameType.EVENT_LOG:
+                return [self._reading(frame, self.board, decode_event_log(frame))]
+
+    def _read_cell_info(self, frame: bytes, now_s: float) -> list[Reading]:
+        board = self.board if self.board.confirmed else confirmed(self.board, frame)
+        telemetry = decode_telemetry(frame, board)
+        if not board.certain:
+            return [self._reading(frame, board, telemetry, waits_for="generation unknown")]
+        doubt = self._plausibility.judge(frame, telemetry, now_s)
+        readings = [self._reading(frame, board, telemetry, waits_for=doubt)]
+        if doubt is None and not self._generation_settled:
+            self.board, self._generation_settled = board, True
+            if self._settings_frame:
+                readings.append(self._read_settings(self._settings_frame))
+        return readings
+
+    def _read_settings(self, frame: bytes) -> Reading:
+        self._settings_frame = frame
+        settings = decode_settings(frame, self.board)
+        if not self._generation_settled:
+            return self._reading(frame, self.board, settings, waits_for="generation not confirmed")
+        return self._reading(frame, self.board, settings, problem=settings_problem(settings))
+
+    def _read_device_info(self, frame: bytes) -> Reading:
+        info = decode_device_info(frame, Generation.JK02_32S)
+        problem = device_info_problem(info)
+        if problem is None:
+            board = board_of(info.model, info.software_version)
+            known = self.board
+            if known.confirmed and board.software_major in (known.software_major, None):
+                board = replace(board, generation=known.generation, confirmed=True)
+            elif board.software_major != known.software_major:
+                self._generation_settled = False
+            self.board = board
+            info = decode_device_info(frame, board.generation)
+        return self._reading(frame, self.board, info, problem=problem)
+
+    def _reading(
+        self, frame: bytes, board: Board, value: Value, *, problem: str | None = None, waits_for: str | None = None
+    ) -> Reading:
+        """Return the reading, and keep account of it."""
+        frame_type = FrameType(frame[4])
+        verdict = Verdict.REJECTED if problem else Verdict.WAITING if waits_for else Verdict.ACCEPTED
+        if verdict is Verdict.ACCEPTED:
+            self.last_frames[frame_type] = frame
+        elif verdict is Verdict.REJECTED:
+            self._rejected += 1
+        return Reading(frame, frame_type, board.generation, verdict, problem or waits_for, value)
