@@ -30,6 +30,8 @@ import aiohttp
 
 PROJECT = Path(__file__).parent.parent
 DEMO_PYTHON = PROJECT / ".venv-demo/bin/python"
+DEMO_HOME = PROJECT / ".cache/demo/home"
+CREDENTIALS = "credentials.json"
 HOST = "127.0.0.1"
 DOMAIN = "jk_bms"
 USER = "demo"
@@ -187,7 +189,7 @@ class DemoHome:
         self.address = f"http://{HOST}:{port}"
         self.log = folder / "output.log"
         self._folder = folder
-        self._secrets = folder / "credentials.json"
+        self._secrets = folder / CREDENTIALS
         self._port = port
         self._python = python
         self._process: Process
@@ -386,12 +388,11 @@ async def ask(websocket: aiohttp.ClientWebSocketResponse, command: str, **argume
 
 async def demo(speed: float, port: int) -> None:
     """Run the demo until it is cancelled."""
-    folder = PROJECT / ".cache/demo"
-    folder.mkdir(parents=True, exist_ok=True)
+    DEMO_HOME.parent.mkdir(parents=True, exist_ok=True)
     print("Starting Home Assistant and the simulated packs ...", flush=True)
     async with (
-        Simulator(["--packs", "demo", "--speed", str(speed)], log=folder / "simulator.log") as proxies,
-        DemoHome(folder / "home", port=port) as home,
+        Simulator(["--packs", "demo", "--speed", str(speed)], log=DEMO_HOME.with_name("simulator.log")) as proxies,
+        DemoHome(DEMO_HOME, port=port) as home,
     ):
         await home.add_proxies(proxies)
         packs = await home.confirm_packs(DEMO_PACKS)
