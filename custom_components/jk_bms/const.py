@@ -1,0 +1,26 @@
+"""Names, defaults and limits that the whole integration shares."""
+
+from __future__ import annotations
+
+from typing import Final
+
+DOMAIN: Final = "jk_bms"
+MANUFACTURER: Final = "Jikong"
+
+CONF_MODE: Final = "mode"
+CONF_INTERVAL: Final = "interval"
+"""Seconds from one reading to the next in periodic mode."""
+CONF_PUBLISH_INTERVAL: Final = "publish_interval"
+"""Seconds after which a value is published that has changed, but not significantly; in live mode."""
+CONF_PAUSE_MINUTES: Final = "pause_minutes"
+"""How long the pause switch lets go of the pack."""
+
+DEFAULT_INTERVAL_S: Final = 60
+MIN_INTERVAL_S: Final = 30
+MAX_INTERVAL_S: Final = 3600
+DEFAULT_PUBLISH_INTERVAL_S: Final = 60
+MIN_PUBLISH_INTERVAL_S: Final = 1
+MAX_PUBLISH_INTERVAL_S: Final = 900
+DEFAULT_PAUSE_MINUTES: Final = 10
+MIN_PAUSE_MINUTES: Final = 1
+MAX_PAUSE_MINUTES: Final = 120
