@@ -9,7 +9,10 @@ from unittest.mock import patch
 import bleak_retry_connector
 import pytest
 from aioesphomeapi import BluetoothProxyFeature
-from aioesphomeapi.api_pb2 import BluetoothLERawAdvertisementsResponse  # type: ignore[attr-defined]
+from aioesphomeapi.api_pb2 import (  # type: ignore[attr-defined]
+    BluetoothGATTNotifyDataResponse,
+    BluetoothLERawAdvertisementsResponse,
+)
 from aioesphomeapi.client import APIClient
 from aioesphomeapi.core import BluetoothConnectionDroppedError, BluetoothGATTAPIError, TimeoutAPIError
 from aioesphomeapi.model import BluetoothScannerMode, BluetoothScannerState, BluetoothScannerStateResponse
@@ -159,17 +162,21 @@ async def test_writes_come_back_as_notifications(client: APIClient, echoes: list
 async def test_notifications_need_both_the_proxy_and_the_device(client: APIClient, echoes: list[Echo]) -> None:
     address = mac_to_int(echoes[0].address)
     await connect(client, echoes[0])
-    received = Watch()
-    stop, _ = await client.bluetooth_gatt_start_notify(address, NOTIFY_HANDLE, received)
-    await client.bluetooth_gatt_write(address, WRITE_HANDLE, b"switch off", response=True)
+    assert client._connection
+    passed_on = Watch()
+    client._connection.add_message_callback(passed_on, (BluetoothGATTNotifyDataResponse,))
+    stop, _ = await client.bluetooth_gatt_start_notify(address, NOTIFY_HANDLE, lambda *_: None)
+    await client.bluetooth_gatt_write(address, WRITE_HANDLE, b"device off", response=True)
     await client.bluetooth_gatt_write_descriptor(address, SWITCH_HANDLE, b"\x01\x00")
     await client.bluetooth_gatt_write(address, WRITE_HANDLE, b"both on", response=True)
     await stop()
-    await client.bluetooth_gatt_write(address, WRITE_HANDLE, b"proxy deaf", response=True)
-    await client.bluetooth_gatt_start_notify(address, NOTIFY_HANDLE, received)
+    await client.bluetooth_gatt_write(address, WRITE_HANDLE, b"proxy off", response=True)
+    await client.bluetooth_gatt_start_notify(address, NOTIFY_HANDLE, lambda *_: None)
     await client.bluetooth_gatt_write(address, WRITE_HANDLE, b"both again", response=True)
-    assert await received.next() == (NOTIFY_HANDLE, bytearray(b"both on"))
-    assert await received.next() == (NOTIFY_HANDLE, bytearray(b"both again"))
+    for data in b"both on", b"both again":
+        (message,) = await passed_on.next()
+        assert isinstance(message, BluetoothGATTNotifyDataResponse)
+        assert (message.address, message.handle, message.data) == (address, NOTIFY_HANDLE, data)
 
 
 async def test_slots(client: APIClient, echoes: list[Echo]) -> None:
