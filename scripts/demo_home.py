@@ -61,8 +61,6 @@ logger:
   logs:
     custom_components.jk_bms: info
 """
-# All steps count as done: they ask the internet for things, and adopt the Bluetooth adapter of this machine.
-ONBOARDED = ["user", "core_config", "analytics", "integration"]
 
 
 class DemoError(Exception):
@@ -206,6 +204,7 @@ class DemoHome:
             if probe.connect_ex((HOST, self._port)) == 0:
                 raise DemoError(f"port {self._port} is taken; choose another with --port")
         self._write_configuration()
+        self.log.unlink(missing_ok=True)
         self._session = aiohttp.ClientSession(self.address)
         try:
             await self.start()
@@ -319,10 +318,17 @@ class DemoHome:
         storage = self._folder / ".storage"
         storage.mkdir(parents=True, exist_ok=True)
         (self._folder / "configuration.yaml").write_text(CONFIGURATION, encoding="utf-8")
-        http = {"version": 1, "key": "http", "data": {"server_host": [HOST], "server_port": self._port}}
-        (storage / "http").write_text(json.dumps(http), encoding="utf-8")
-        onboarding = {"version": 4, "key": "onboarding", "data": {"done": ONBOARDED}}
-        (storage / "onboarding").write_text(json.dumps(onboarding), encoding="utf-8")
+        loopback = [name for _, name in socket.if_nameindex() if name.startswith("lo")]
+        for key, version, data in (
+            # In YAML an address is only on trial: without a click in the browser it is taken back after five minutes.
+            ("http", 1, {"server_host": [HOST], "server_port": self._port}),
+            # Nothing of the demo is told to the network around, and it works where there is none.
+            ("core.network", 1, {"configured_adapters": loopback}),
+            # All counts as done: the steps ask the internet for things, and adopt this machine's Bluetooth adapter.
+            ("onboarding", 4, {"done": ["user", "core_config", "analytics", "integration"]}),
+        ):
+            content = json.dumps({"version": version, "key": key, "data": data})
+            (storage / key).write_text(content, encoding="utf-8")
         components = self._folder / "custom_components"
         components.mkdir(exist_ok=True)
         (components / DOMAIN).unlink(missing_ok=True)
