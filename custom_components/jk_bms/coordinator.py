@@ -1,0 +1,261 @@
+"""One pack: the link in, `PackState` out to the entities, and when a value is due to be published."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from functools import partial
+from typing import Final, override
+
+from homeassistant.components import bluetooth
+from homeassistant.components.bluetooth import BluetoothCallbackMatcher, BluetoothChange, BluetoothScanningMode
+from homeassistant.config_entries import ConfigEntry
+from homeassistant.const import CONF_ADDRESS, EVENT_HOMEASSISTANT_STOP
+from homeassistant.core import CALLBACK_TYPE, Event, HomeAssistant, callback
+from homeassistant.helpers.event import async_call_later
+from homeassistant.helpers.update_coordinator import DataUpdateCoordinator
+from homeassistant.util import dt as dt_util
+
+from .battery.energy import Energy, EnergyMeter, stored_energy_kwh
+from .battery.flow import Flow, FlowDetector
+from .battery.time_to_go import TimeToGo, TimeToGoEstimator
+from .bms.board import Board
+from .bms.link import Link, LinkError, LinkMode, LinkProblem, LinkState, LinkStatus
+from .bms.receiver import Reading, Verdict
+from .bms.telemetry import DeviceInfo, Settings, Telemetry
+from .const import (
+    CONF_INTERVAL,
+    CONF_MODE,
+    CONF_PAUSE_MINUTES,
+    CONF_PUBLISH_INTERVAL,
+    DEFAULT_INTERVAL_S,
+    DEFAULT_PAUSE_MINUTES,
+    DEFAULT_PUBLISH_INTERVAL_S,
+)
+
+_LOGGER = logging.getLogger(__name__)
+
+START_TIMEOUT_S: Final = 60
+"""Longest wait for the first values: the link gives up on an attempt to connect before that, and says why."""
+STALE_AFTER_S: Final = 20
+"""Age at which live values are not shown any more: some forty frames missed."""
+STALE_INTERVALS: Final = 2
+
+type JkBmsConfigEntry = ConfigEntry[JkBmsCoordinator]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PackState:
+    """All that is known of a pack at one moment. Times are monotonic seconds of the event loop."""
+
+    board: Board
+    device_info: DeviceInfo
+    telemetry: Telemetry
+    settings: Settings | None
+    flow: Flow | None
+    energy: Energy
+    """Since the integration was started; the entities add what they remember of before."""
+    time_to_go: TimeToGo
+    stored_energy_kwh: float | None
+    fresh: bool
+    """Whether the telemetry is young enough to be shown."""
+    age_s: float
+    """Time since the last frame."""
+    frames_good: int
+    frames_rejected: int
+    link: LinkStatus
+    carrier: str | None
+    """Name of the adapter or proxy that carries the link."""
+    paused_until: datetime | None
+    signal_strength_dbm: int | None
+
+
+class JkBmsCoordinator(DataUpdateCoordinator[PackState]):
+    """Feeds every frame to the engines and hands the outcome to the entities, which publish what is news."""
+
+    config_entry: JkBmsConfigEntry
+
+    def __init__(self, hass: HomeAssistant, entry: JkBmsConfigEntry) -> None:
+        super().__init__(hass, _LOGGER, config_entry=entry, name=entry.title)
+        self.address: Final[str] = entry.data[CONF_ADDRESS]
+        self.pause_s: Final[float] = 60 * entry.options.get(CONF_PAUSE_MINUTES, DEFAULT_PAUSE_MINUTES)
+        mode = LinkMode(entry.options.get(CONF_MODE, LinkMode.LIVE))
+        interval_s: float = entry.options.get(CONF_INTERVAL, DEFAULT_INTERVAL_S)
+        periodic = mode is LinkMode.PERIODIC
+        self.stale_after_s: Final = STALE_INTERVALS * interval_s if periodic else STALE_AFTER_S
+        # What is read that seldom is published each time.
+        self._publish_interval_s: float = (
+            0 if periodic else entry.options.get(CONF_PUBLISH_INTERVAL, DEFAULT_PUBLISH_INTERVAL_S)
+        )
+        self._now = hass.loop.time
+        self.link: Final = Link(
+            entry.title,
+            partial(bluetooth.async_ble_device_from_address, hass, self.address, connectable=True),
+            self._on_reading,
+            self._on_status,
+            mode=mode,
+            interval_s=interval_s,
+            now=self._now,
+        )
+        self.receiver: Final = self.link.receiver
+        self.in_turn = True
+        """Whether the update that the entities are being told of is one that the publish interval asks for."""
+        self._first_values: asyncio.Future[None] = hass.loop.create_future()
+        self._energy_meter = EnergyMeter(self.stale_after_s)
+        self._time_to_go = TimeToGoEstimator()
+        self._flow = FlowDetector()
+        self._next_turn_s = self._now()
+        self._last_frame_s = self._now()
+        self._fresh = False
+        self._cancel_watchdog: CALLBACK_TYPE | None = None
+        self._telemetry: Telemetry | None = None
+        self._settings: Settings | None = None
+        self._device_info: DeviceInfo | None = None
+        self._energy = Energy()
+        self._hours_to_go = TimeToGo()
+        self._direction: Flow | None = None
+        self._carrier: str | None = None
+        self._paused_until: datetime | None = None
+        self._signal_strength_dbm: int | None = None
+
+    @property
+    def state(self) -> PackState:
+        """The pack as last heard of."""
+        return self.data
+
+    async def async_start(self) -> None:
+        """Start the link and wait until the pack is known. Raises LinkError with the reason why it stays unknown."""
+        self.config_entry.async_on_unload(
+            self.hass.bus.async_listen_once(EVENT_HOMEASSISTANT_STOP, self._async_home_assistant_stops)
+        )
+        self.config_entry.async_on_unload(
+            bluetooth.async_register_callback(
+                self.hass,
+                self._on_advertisement,
+                BluetoothCallbackMatcher(address=self.address, connectable=True),
+                BluetoothScanningMode.PASSIVE,
+            )
+        )
+        await self.link.start()
+        try:
+            async with asyncio.timeout(START_TIMEOUT_S):
+                await self._first_values
+        except TimeoutError:
+            raise LinkError(self.link.status.problem or LinkProblem.NO_DATA) from None
+
+    @override
+    async def async_shutdown(self) -> None:
+        """Let go of the pack."""
+        await super().async_shutdown()
+        if self._cancel_watchdog:
+            self._cancel_watchdog()
+            self._cancel_watchdog = None
+        await self.link.stop()
+
+    async def _async_home_assistant_stops(self, _event: Event) -> None:
+        await self.async_shutdown()
+
+    @override
+    async def _async_update_data(self) -> PackState:
+        """Return the state as it is: a refresh by Home Assistant asks the pack for nothing."""
+        return self.data
+
+    @callback
+    def _on_advertisement(self, _info: bluetooth.BluetoothServiceInfoBleak, _change: BluetoothChange) -> None:
+        self.link.seen()
+
+    @callback
+    def _on_reading(self, reading: Reading) -> None:
+        if reading.verdict is not Verdict.ACCEPTED:
+            return
+        match reading.value:
+            case Telemetry() as telemetry:
+                self._take(telemetry)
+            case Settings() as settings:
+                self._settings = settings
+                self._tell()
+            case DeviceInfo() as device_info:
+                self._device_info = device_info
+                self._tell()
+
+    def _take(self, telemetry: Telemetry) -> None:
+        now_s = self._now()
+        self._telemetry = telemetry
+        self._last_frame_s = now_s
+        self._energy = self._energy_meter.step(telemetry, now_s)
+        self._hours_to_go = self._time_to_go.step(telemetry, now_s)
+        self._direction = self._flow.step(telemetry, now_s)
+        if not self._fresh:
+            self._fresh = True
+            self._watch(self.stale_after_s)
+            if self.data is not None and not self.data.fresh:
+                _LOGGER.info("%s: the data is back", self.name)
+        in_turn = now_s >= self._next_turn_s
+        if in_turn:
+            self._next_turn_s = now_s + self._publish_interval_s
+        self._tell(in_turn=in_turn)
+
+    @callback
+    def _on_status(self, status: LinkStatus) -> None:
+        if not self._first_values.done() and status.state is LinkState.DISCONNECTED and status.problem:
+            self._first_values.set_exception(LinkError(status.problem))
+        scanner = bluetooth.async_scanner_by_source(self.hass, status.source) if status.source else None
+        self._carrier = scanner.name if scanner else status.source
+        self._paused_until = (
+            None
+            if status.paused_until_s is None
+            else (dt_util.utcnow() + timedelta(seconds=status.paused_until_s - self._now())).replace(microsecond=0)
+        )
+        self._tell()
+
+    def _watch(self, delay_s: float) -> None:
+        if self._cancel_watchdog:
+            self._cancel_watchdog()
+        self._cancel_watchdog = async_call_later(self.hass, delay_s, self._check_age)
+
+    @callback
+    def _check_age(self, _now: datetime) -> None:
+        """Find out whether the values have become too old; while they are, keep their age up to date."""
+        age_s = self._now() - self._last_frame_s
+        if age_s < self.stale_after_s:
+            self._watch(self.stale_after_s - age_s)
+            return
+        if self._fresh:
+            self._fresh = False
+            _LOGGER.info("%s: no data for %.0f s, its entities are unavailable", self.name, age_s)
+        self._tell(in_turn=True)
+        self._watch(max(self._publish_interval_s, STALE_AFTER_S))
+
+    def _tell(self, *, in_turn: bool = False) -> None:
+        """Tell the entities, once the pack is known."""
+        if self._telemetry is None or self._device_info is None:
+            return
+        if in_turn or self.data is None:
+            info = bluetooth.async_last_service_info(self.hass, self.address, connectable=True)
+            self._signal_strength_dbm = None if info is None else info.rssi
+        counters = self.receiver.assembler.counters
+        self.in_turn = in_turn
+        self.async_set_updated_data(
+            PackState(
+                board=self.receiver.board,
+                device_info=self._device_info,
+                telemetry=self._telemetry,
+                settings=self._settings,
+                flow=self._direction,
+                energy=self._energy,
+                time_to_go=self._hours_to_go,
+                stored_energy_kwh=stored_energy_kwh(self._telemetry, self._settings),
+                fresh=self._fresh,
+                age_s=self._now() - self._last_frame_s,
+                frames_good=counters.good,
+                frames_rejected=counters.bad_sum + self.receiver.implausible,
+                link=self.link.status,
+                carrier=self._carrier,
+                paused_until=self._paused_until,
+                signal_strength_dbm=self._signal_strength_dbm,
+            )
+        )
+        if not self._first_values.done():
+            self._first_values.set_result(None)

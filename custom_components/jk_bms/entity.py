@@ -1,0 +1,133 @@
+"""What all entities share: the device, when they are available, and when they publish."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import override
+
+from homeassistant.core import callback
+from homeassistant.helpers.device_registry import CONNECTION_BLUETOOTH, DeviceInfo
+from homeassistant.helpers.entity import Entity, EntityDescription
+from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
+from homeassistant.helpers.update_coordinator import CoordinatorEntity
+
+from .const import MANUFACTURER
+from .coordinator import JkBmsConfigEntry, JkBmsCoordinator, PackState
+from .publishing import Delta
+
+type Value = str | float | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class PackDescription(EntityDescription):
+    """What an entity shows of the pack."""
+
+    value_fn: Callable[[PackState], Value]
+    exists_fn: Callable[[PackState], bool] | None = None
+    """Whether the device has it; unless told otherwise, as soon as there is a value."""
+    attributes_fn: Callable[[PackState], Mapping[str, object]] | None = None
+    delta: Delta | None = None
+    """How much of a change is news; None where every change is."""
+    of_link: bool = False
+    """Whether it is about the link, and therefore available without fresh data."""
+
+    def exists(self, state: PackState) -> bool:
+        """Return whether the device has what the entity shows."""
+        return self.value_fn(state) is not None if self.exists_fn is None else self.exists_fn(state)
+
+
+@callback
+def async_add_existing[DescriptionT: PackDescription](
+    entry: JkBmsConfigEntry,
+    async_add_entities: AddConfigEntryEntitiesCallback,
+    descriptions: Iterable[DescriptionT],
+    create: Callable[[JkBmsCoordinator, DescriptionT], Entity],
+) -> None:
+    """Add the entities that the device has, and each of the others as soon as it turns out to have it."""
+    coordinator = entry.runtime_data
+    missing = list(descriptions)
+
+    @callback
+    def add() -> None:
+        state = coordinator.state
+        found = [description for description in missing if description.exists(state)]
+        for description in found:
+            missing.remove(description)
+        if found:
+            async_add_entities([create(coordinator, description) for description in found])
+
+    add()
+    entry.async_on_unload(coordinator.async_add_listener(add))
+
+
+class JkBmsEntity(CoordinatorEntity[JkBmsCoordinator]):
+    """Shows one value of the pack, as it was last published."""
+
+    _attr_has_entity_name = True
+    entity_description: PackDescription
+
+    def __init__(self, coordinator: JkBmsCoordinator, description: PackDescription) -> None:
+        super().__init__(coordinator)
+        self.entity_description = description
+        self._attr_unique_id = f"{coordinator.address}_{description.key}"
+        self._attr_translation_key = description.translation_key or description.key
+        info = coordinator.state.device_info
+        self._attr_device_info = DeviceInfo(
+            connections={(CONNECTION_BLUETOOTH, coordinator.address)},
+            name=coordinator.config_entry.title,
+            manufacturer=MANUFACTURER,
+            model=info.model,
+            hw_version=info.hardware_version,
+            sw_version=info.software_version,
+            serial_number=info.serial_number or None,
+        )
+        self._value: Value = None
+        self._attributes: Mapping[str, object] | None = None
+        self._available = False
+        self._take_news(in_turn=True)
+
+    @property
+    @override
+    def available(self) -> bool:
+        """Whether the value is young enough to be shown."""
+        return self._available
+
+    @property
+    @override
+    def extra_state_attributes(self) -> Mapping[str, object] | None:
+        """The attributes of the description, if it has any."""
+        return self._attributes
+
+    @override
+    async def async_added_to_hass(self) -> None:
+        """Take the state as it is now; there may have been frames since the entity was made."""
+        await super().async_added_to_hass()
+        self._take_news(in_turn=True)
+
+    @callback
+    @override
+    def _handle_coordinator_update(self) -> None:
+        if self._take_news(in_turn=self.coordinator.in_turn):
+            self.async_write_ha_state()
+
+    def _take_news(self, *, in_turn: bool) -> bool:
+        """Take over what is to be published; return whether there is any. Runs twice a second for every entity."""
+        state, description = self.coordinator.data, self.entity_description
+        value = description.value_fn(state)
+        attributes = None if description.attributes_fn is None else description.attributes_fn(state)
+        available = state.fresh or description.of_link
+        if available is self._available and attributes == self._attributes:
+            published = self._value
+            if value == published:
+                return False
+            delta = description.delta
+            if (
+                delta is not None
+                and isinstance(value, int | float)
+                and isinstance(published, int | float)
+                and not delta.is_news(published, value, in_turn=in_turn)
+            ):
+                return False
+        self._value, self._attributes, self._available = value, attributes, available
+        return True
