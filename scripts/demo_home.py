@@ -145,12 +145,11 @@ class Simulator:
         """Take the arguments of `python -m simulator`; what it logs goes to `log`, or is dropped."""
         self._command = (str(python), "-m", "simulator", *arguments)
         self._log = log
-        self._process: Process | None = None
+        self._process: Process
 
     @property
     def pid(self) -> int:
-        """The process id, while it runs."""
-        assert self._process
+        """The id of the simulator's process."""
         return self._process.pid
 
     async def __aenter__(self) -> tuple[Proxy, ...]:
@@ -173,7 +172,6 @@ class Simulator:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         """Stop it."""
-        assert self._process
         await _end(self._process)
 
 
