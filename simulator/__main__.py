@@ -1,0 +1,167 @@
+"""Simulated packs behind simulated Bluetooth proxies, until told to stop or until the program that started it is gone.
+
+    python -m simulator [--packs demo|N] [--proxies P] [--slots 3] [--speed N] [--seed S]
+
+Prints a JSON line for each proxy, then {"ready": true, "packs": [...]}. Takes commands as JSON lines from a pipe and
+answers each with a line: {"time": T}, the monotonic time in seconds at which the change took effect, or {"error": ...}.
+
+    {"pack": 0, "set": "current", "a": 20}            null gives the pack back to its house
+    {"pack": 0, "set": "ambient", "c": 35}
+    {"pack": 0, "set": "setting", "name": "cell_overvoltage_v", "value": 3.4}
+    {"pack": 0, "alarm": "cell_overvoltage", "on": true}
+    {"pack": 0, "fault": "disconnect"}                or drop, damage, duplicate (with "count"), stall, refuse, busy,
+                                                      out_of_range, silent (with "on"), slow (with "times")
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import os
+import signal
+import stat
+import sys
+import time
+from collections.abc import Sequence
+
+from custom_components.jk_bms.bms.alarms import Alarm
+from simulator.firmware import Firmware
+from simulator.fleet import Member, carried, demo, load_test
+
+TICK_S = 1.0
+"""How often a pack that no one listens to lives on."""
+SLOTS = 3
+
+
+class CommandError(Exception):
+    """A command that can't be carried out, in words for whoever sent it."""
+
+
+def carry_out(members: Sequence[Member], line: str) -> float:
+    """Carry out a command; return the monotonic time of the change. Raises CommandError."""
+    try:
+        command = json.loads(line)
+        member = members[command["pack"]]
+        member.firmware.catch_up()
+        if "set" in command:
+            _set(member, command)
+        elif "alarm" in command:
+            member.firmware.board.force_alarm(Alarm[command["alarm"].upper()], raised=command.get("on", True))
+        else:
+            _set_fault(member.firmware, command)
+    except (KeyError, IndexError, TypeError, ValueError) as error:
+        raise CommandError(f"{line.strip()}: {error!r}") from error
+    return time.monotonic()
+
+
+def _set(member: Member, command: dict[str, object]) -> None:
+    match command:
+        case {"set": "current", "a": int() | float() | None as current_a}:
+            member.site.set_current_a = current_a
+        case {"set": "ambient", "c": int() | float() as ambient_c}:
+            member.firmware.board.pack.ambient_c = ambient_c
+        case {"set": "setting", "name": str() as name, "value": int() | float() as value}:
+            if not member.firmware.board.set(name, value):
+                raise ValueError(f"{name} has to keep its place among the others")
+        case _:
+            raise ValueError("no such thing to set")
+
+
+def _set_fault(firmware: Firmware, command: dict[str, object]) -> None:
+    faults = firmware.faults
+    count, on, times = command.get("count", 1), command.get("on", True), command.get("times", 5)
+    match command["fault"], count, on, times:
+        case "disconnect", _, _, _:
+            firmware.drop_link()
+        case "drop", int(), _, _:
+            faults.drop = count
+        case "damage", int(), _, _:
+            faults.damage = count
+        case "duplicate", int(), _, _:
+            faults.duplicate = count
+        case "stall", _, bool(), _:
+            faults.stalled = on
+        case "silent", _, bool(), _:
+            faults.silent_stream = on
+        case "refuse", _, bool(), _:
+            faults.refuses = on
+        case "busy", _, bool(), _:
+            firmware.busy = on
+        case "out_of_range", _, bool(), _:
+            firmware.in_range = not on
+        case "slow", _, _, int() | float():
+            faults.slowness = times
+        case _:
+            raise ValueError("no such fault")
+
+
+def say(message: dict[str, object]) -> None:
+    """Print a JSON line for the program that started this one."""
+    print(json.dumps(message), flush=True)
+
+
+async def live(members: Sequence[Member]) -> None:
+    """Let all packs live on, one after the other, each once a tick."""
+    while True:
+        for member in members:
+            member.firmware.catch_up()
+            await asyncio.sleep(TICK_S / len(members))
+
+
+async def obey(members: Sequence[Member]) -> None:
+    """Carry out commands until the pipe is closed; without a pipe there is no one to obey."""
+    mode = os.fstat(sys.stdin.fileno()).st_mode
+    if not (stat.S_ISFIFO(mode) or stat.S_ISSOCK(mode)):
+        await asyncio.Event().wait()
+    reader = asyncio.StreamReader()
+    await asyncio.get_running_loop().connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
+    while line := await reader.readline():
+        try:
+            say({"time": carry_out(members, line.decode())})
+        except CommandError as error:
+            say({"error": str(error)})
+
+
+async def run(arguments: argparse.Namespace) -> None:
+    """Run packs and proxies until a signal comes or the pipe is closed."""
+    stop = asyncio.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    if arguments.packs == "demo":
+        members = demo(seed=arguments.seed, speed=arguments.speed)
+        proxies = carried(members, proxies=arguments.proxies or 2, slots=arguments.slots)
+    else:
+        members = load_test(int(arguments.packs), seed=arguments.seed, speed=arguments.speed)
+        proxies = carried(members, proxies=arguments.proxies, slots=arguments.slots)
+    for proxy in proxies:
+        await proxy.start()
+        say({"proxy": proxy.name, "host": "127.0.0.1", "port": proxy.port, "mac": proxy.mac})
+    packs = [{"name": member.firmware.name, "address": member.firmware.address} for member in members]
+    say({"ready": True, "packs": packs})
+
+    living, obeying, stopping = (asyncio.ensure_future(work) for work in (live(members), obey(members), stop.wait()))
+    await asyncio.wait((living, obeying, stopping), return_when=asyncio.FIRST_COMPLETED)
+    for task in (living, obeying, stopping):
+        task.cancel()
+    for proxy in proxies:
+        await proxy.stop()
+    # What ended by itself with an error, instead of because it was told to, says so.
+    for result in await asyncio.gather(living, obeying, stopping, return_exceptions=True):
+        if isinstance(result, Exception):
+            raise result
+
+
+def main() -> None:
+    """Read the command line and run."""
+    parser = argparse.ArgumentParser(prog="python -m simulator", description="Simulated JK packs behind proxies.")
+    parser.add_argument("--packs", default="demo", help="demo (three packs), or how many packs of 16 cells")
+    parser.add_argument("--proxies", type=int, help="how many Bluetooth proxies carry them")
+    parser.add_argument("--slots", type=int, default=SLOTS, help="connections that a proxy can hold")
+    parser.add_argument("--speed", type=float, default=1.0, help="simulated seconds per second")
+    parser.add_argument("--seed", type=int, default=1, help="the same seed gives the same packs")
+    asyncio.run(run(parser.parse_args()))
+
+
+if __name__ == "__main__":
+    main()
