@@ -79,7 +79,7 @@ class FrameAssembler:
                 start = header
                 break
             frame = bytes(buffer[header : header + FRAME_LENGTH])
-            if checksum(frame[:-1]) == frame[-1] and frame[4] in _FRAME_TYPES:
+            if (sum(frame) - frame[-1]) & 0xFF == frame[-1] and frame[4] in _FRAME_TYPES:
                 self.counters.good += 1
                 self.counters.bytes_dropped -= FRAME_LENGTH
                 frames.append(frame)

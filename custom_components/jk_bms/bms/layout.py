@@ -89,14 +89,14 @@ class Layout:
             if field.count > 1
         )
 
-    def read(self, frame: bytes) -> dict[str, Value]:
-        """Return every field of the frame by name, numbers in their units."""
+    def read(self, frame: bytes, used: int | None = None) -> dict[str, Value]:
+        """Return every field of the frame by name, numbers in their units; of arrays the first `used` values only."""
         values: dict[str, Value] = dict(
             zip(self._scaled_names, map(truediv, self._scaled.unpack_from(frame), self._divisors), strict=True)
         )
         values.update(zip(self._plain_names, self._plain.unpack_from(frame), strict=True))
         for name, array, offset, divisors in self._arrays:
-            numbers = array.unpack_from(frame, offset)
+            numbers = array.unpack_from(frame, offset)[:used]
             values[name] = numbers if divisors[0] == 1 else tuple(map(truediv, numbers, divisors))
         return values
 

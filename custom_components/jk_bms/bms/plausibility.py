@@ -16,6 +16,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from math import isfinite
+from operator import sub
 from typing import Final
 
 from .layout import CELL_INFO, Generation
@@ -48,6 +49,12 @@ _CLOCK_DRIFT_SHARE: Final = 0.01
 _RESISTANCE_STEP_OHM: Final = 0.05
 _BALANCE_CURRENT_STEP_A: Final = 1.0
 _REFERENCE_STEP_V: Final = 0.1
+_HEATER_STEP_A: Final = 1.0
+
+_SENSOR_CURRENT_A: Final = 3.0
+"""From this current on the raw reading of the current sensor is large enough to learn its ratio."""
+_SENSOR_LIMIT_A: Final = 1.5
+_SENSOR_LIMIT_SHARE: Final = 0.05
 
 _CONFIRMATIONS_OF_A_CONTRADICTION: Final = 2
 _LOOSE: Final = 4
@@ -101,6 +108,9 @@ class Plausibility:
         self._believed: _Seen | None = None
         self._waiting: _Seen | None = None
         self._repetitions = 0
+        self._sensor_v_per_a = 0.0
+        """Ratio of the raw current sensor, learned; 0 on boards that do not report it."""
+        self._sensor_learned_at_a = 0.0
 
     def judge(self, frame: bytes, telemetry: Telemetry, now_s: float) -> str | None:
         """Return None if the frame may be believed at once, else what in it has to be said again."""
@@ -110,6 +120,8 @@ class Plausibility:
         else:
             doubts = [what for what in seen.contradictions if what not in self._believed.contradictions]
             doubts += _unconfirmed_changes(seen, self._believed, 1)
+            if self._sensor_contradicts(telemetry, self._believed.telemetry):
+                doubts.append("current against its sensor")
         waiting = self._waiting
         if doubts and waiting is not None and waiting.contradictions == seen.contradictions:
             if not _unconfirmed_changes(seen, waiting, _LOOSE):
@@ -125,7 +137,34 @@ class Plausibility:
             self._waiting = seen
             return ", ".join(doubts)
         self._believed, self._waiting, self._repetitions = seen, None, 0
+        self._learn_sensor(telemetry)
         return None
+
+    def _learn_sensor(self, t: Telemetry) -> None:
+        magnitude_a = abs(t.current_a or 0.0)
+        # The reading is in whole millivolts: the larger the current, the better the ratio.
+        if magnitude_a >= max(_SENSOR_CURRENT_A, self._sensor_learned_at_a / 2):
+            self._sensor_v_per_a = (_sensor_v(t, t.current_a or 0.0) or 0.0) / magnitude_a
+            self._sensor_learned_at_a = magnitude_a
+
+    def _sensor_contradicts(self, t: Telemetry, before: Telemetry) -> bool:
+        """Whether the raw reading of the current sensor, which did fit the current, does not any more.
+
+        Voltage, power and current lie side by side, so that one foreign block can bring all three in agreement.
+        """
+        return not self._sensor_agrees(t, before) and self._sensor_agrees(before, before)
+
+    def _sensor_agrees(self, t: Telemetry, before: Telemetry) -> bool:
+        if not self._sensor_v_per_a or t.current_a is None:
+            return True
+        sensor_v = _sensor_v(t, t.current_a or before.current_a or 0.0) or 0.0
+        limit_a = max(_SENSOR_LIMIT_A, _SENSOR_LIMIT_SHARE * abs(t.current_a))
+        return abs(sensor_v / self._sensor_v_per_a - abs(t.current_a)) <= limit_a
+
+
+def _sensor_v(t: Telemetry, current_a: float) -> float | None:
+    """Return the raw reading of the sensor that measures currents of this direction."""
+    return t.charge_current_sensor_v if current_a > 0 else t.discharge_current_sensor_v
 
 
 def _see(frame: bytes, telemetry: Telemetry, now_s: float) -> _Seen:
@@ -191,8 +230,10 @@ def contradictions(
         found.append("state of health out of range")
     if t.current_a is not None and abs(t.current_a) > _CURRENT_A:
         found.append("current out of range")
-    if any(abs(probe_c) > _TEMPERATURE_C for probe_c in _probes_c(t) if probe_c is not None):
-        found.append("temperature out of range")
+    for probe_c in _probes_c(t):
+        if probe_c is not None and not -_TEMPERATURE_C <= probe_c <= _TEMPERATURE_C:
+            found.append("temperature out of range")
+            break
     return found
 
 
@@ -205,7 +246,14 @@ def _near(t: Telemetry, cell: int, voltage_v: float) -> bool:
 
 
 def _probes_c(t: Telemetry) -> tuple[float | None, ...]:
-    return t.temperature_1_c, t.temperature_2_c, t.temperature_4_c, t.temperature_5_c, t.mos_temperature_c
+    return (
+        t.temperature_1_c,
+        t.temperature_2_c,
+        t.temperature_4_c,
+        t.temperature_5_c,
+        t.mos_temperature_c,
+        t.mos_temperature_copy_c,
+    )
 
 
 def _unconfirmed_changes(seen: _Seen, before: _Seen, slack: int) -> list[str]:
@@ -224,9 +272,13 @@ def _unconfirmed_changes(seen: _Seen, before: _Seen, slack: int) -> list[str]:
         found += _changes_of_charge(t, b, passed_s)
         if before.power_agrees and not seen.power_agrees:
             found.append("current against power")
-        limit_k = (_TEMPERATURE_STEP_K + _TEMPERATURE_RATE_K_PER_S * passed_s) * slack
-        if any(_stepped(new, old, limit_k) for new, old in zip(_probes_c(t), _probes_c(b), strict=True)):
-            found.append("temperature")
+        probes, probes_before = _probes_c(t), _probes_c(b)
+        if probes != probes_before:
+            limit_k = (_TEMPERATURE_STEP_K + _TEMPERATURE_RATE_K_PER_S * passed_s) * slack
+            if any(_stepped(new, old, limit_k) for new, old in zip(probes, probes_before, strict=True)):
+                found.append("temperature")
+        if b.mos_temperature_c == b.mos_temperature_copy_c and t.mos_temperature_c != t.mos_temperature_copy_c:
+            found.append("the two MOSFET temperatures")
     return found
 
 
@@ -243,16 +295,14 @@ def _changes_of_cells(seen: _Seen, before: _Seen, slack: int) -> list[str]:
         return ["number of cells"]
     found = []
     if t.cell_voltages_v != b.cell_voltages_v:
-        steps_v = [
-            99.0 if (new is None) is not (old is None) else (new or 0.0) - (old or 0.0)
-            for new, old in zip(t.cell_voltages_v, b.cell_voltages_v, strict=True)
-        ]
-        average_drift_v = abs(seen.average_residual_v - before.average_residual_v)
+        cells, cells_before = t.known_cell_voltages_v, b.known_cell_voltages_v
+        if len(cells) != len(cells_before):
+            return ["number of cells"]
+        steps_v = tuple(map(sub, cells, cells_before))
         common_v = t.average_cell_voltage_v - b.average_cell_voltage_v
         lone_v = max(max(steps_v) - common_v, common_v - min(steps_v))
         # A cell that runs away on its own moves the average by a share that the frame's own average has to show.
-        confirmed_v = max(_AVERAGE_DRIFT_V[t.generation], 0.0)
-        if not average_drift_v <= confirmed_v * slack:
+        if not abs(seen.average_residual_v - before.average_residual_v) <= _AVERAGE_DRIFT_V[t.generation] * slack:
             found.append("cells against their average")
         elif lone_v > _LONE_CELL_V * slack and not _confirmed_by_spread(t):
             found.append("a lone cell")
@@ -308,9 +358,16 @@ def _changes_of_time(t: Telemetry, b: Telemetry, passed_s: float) -> list[str]:
         ("under-voltage release", t.undervoltage_release_s, b.undervoltage_release_s),
         ("over-voltage release", t.overvoltage_release_s, b.overvoltage_release_s),
         ("emergency countdown", t.emergency_countdown_s, b.emergency_countdown_s),
+        ("time to sleep", t.time_to_sleep_s, b.time_to_sleep_s),
     ):
         if new != old and new is not None and old is not None and not old - passed_s - _COUNTER_STEP_S <= new <= old:
             found.append(name)
+    if (
+        t.charge_state_time_s is not None
+        and b.charge_state_time_s is not None
+        and not 0 <= t.charge_state_time_s - b.charge_state_time_s <= passed_s + _COUNTER_STEP_S
+    ):
+        found.append("time in the charge state")
     return found
 
 
@@ -329,6 +386,8 @@ def _changes_of_charge(t: Telemetry, b: Telemetry, passed_s: float) -> list[str]
             found.append("state of charge")
     if _stepped(t.voltage_reference_v, b.voltage_reference_v, _REFERENCE_STEP_V):
         found.append("voltage reference")
+    if t.heating is b.heating and _stepped(t.heater_current_a, b.heater_current_a, _HEATER_STEP_A):
+        found.append("heater current")
     return found
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from typing import Final
 
 from .board import Board, board_of, confirmed
 from .frames import FrameAssembler
@@ -19,6 +20,8 @@ from .telemetry import (
     decode_settings,
     decode_telemetry,
 )
+
+_FRAME_TYPES: Final = {int(frame_type): frame_type for frame_type in FrameType}
 
 
 class Verdict(StrEnum):
@@ -75,7 +78,7 @@ class Receiver:
         self.assembler.reset()
 
     def _read(self, frame: bytes, now_s: float) -> list[Reading]:
-        match FrameType(frame[4]):
+        match _FRAME_TYPES[frame[4]]:
             case FrameType.CELL_INFO:
                 return self._read_cell_info(frame, now_s)
             case FrameType.SETTINGS:
@@ -123,7 +126,7 @@ class Receiver:
         self, frame: bytes, board: Board, value: Value, *, problem: str | None = None, waits_for: str | None = None
     ) -> Reading:
         """Return the reading, and keep account of it."""
-        frame_type = FrameType(frame[4])
+        frame_type = _FRAME_TYPES[frame[4]]
         verdict = Verdict.REJECTED if problem else Verdict.WAITING if waits_for else Verdict.ACCEPTED
         if verdict is Verdict.ACCEPTED:
             self.last_frames[frame_type] = frame

@@ -6,9 +6,10 @@ moment, is None.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields, make_dataclass
 from enum import IntEnum, StrEnum
-from typing import Any, Final
+from operator import itemgetter
+from typing import Any, Final, cast
 
 from .alarms import Alarm, alarms
 from .board import Board
@@ -50,6 +51,11 @@ class Chemistry(StrEnum):
     LTO = "lto"
 
 
+_CELL_SLOTS: Final = {
+    generation: next(field for field in layout.fields if field.name == "cell_voltages_v")
+    for generation, layout in CELL_INFO.items()
+}
+_BALANCE_ACTIONS: Final = {int(action): action for action in BalanceAction}
 _CHARGE_STATES: Final = dict(enumerate(ChargeState))
 _CHEMISTRIES: Final = dict(enumerate(Chemistry))
 
@@ -58,6 +64,12 @@ FIRST_SOFTWARE_WITH_CHARGE_STATE: Final = 15
 
 # Bits of the "sensors present" mask
 _MOS_PROBE, _PROBE_1, _PROBE_2, _PROBE_4, _PROBE_5 = 0x01, 0x02, 0x04, 0x10, 0x20
+_PROBES: Final = (("mos_temperature_c", _MOS_PROBE), ("temperature_1_c", _PROBE_1), ("temperature_2_c", _PROBE_2))
+_MORE_PROBES: Final = (
+    ("mos_temperature_copy_c", _MOS_PROBE),
+    ("temperature_4_c", _PROBE_4),
+    ("temperature_5_c", _PROBE_5),
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -133,7 +145,10 @@ class Telemetry:
     @property
     def known_cell_voltages_v(self) -> tuple[float, ...]:
         """The voltages of the cells that show one."""
-        return tuple(voltage for voltage in self.cell_voltages_v if voltage is not None)
+        cells = self.cell_voltages_v
+        if None in cells:
+            return tuple(voltage for voltage in cells if voltage is not None)
+        return cast("tuple[float, ...]", cells)
 
     @property
     def highest_cell_voltage_v(self) -> float | None:
@@ -190,6 +205,24 @@ class Telemetry:
     def alarms(self) -> tuple[Alarm, ...] | None:
         """The alarms that are raised; None for a generation without alarm bits."""
         return None if self.alarm_bits is None else alarms(self.alarm_bits)
+
+
+_TelemetryDraft: Final = make_dataclass(
+    "_TelemetryDraft", [(each.name, each.type) for each in fields(Telemetry)], slots=True
+)
+_DEFAULTS: Final = {each.name: None for each in fields(Telemetry)}
+_IN_ORDER: Final = itemgetter(*_DEFAULTS)
+
+
+def _telemetry(values: dict[str, Any]) -> Telemetry:
+    """Return the values as Telemetry.
+
+    A frozen dataclass sets its fields one by one through `object.__setattr__`, which for so many of them is a quarter
+    of all the time that a frame takes. So they are set while it is not frozen yet.
+    """
+    draft = _TelemetryDraft(*_IN_ORDER(_DEFAULTS | values))
+    draft.__class__ = Telemetry
+    return cast("Telemetry", draft)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -299,26 +332,33 @@ class LogEntry:
 
 def decode_telemetry(frame: bytes, board: Board) -> Telemetry:
     """Decode a cell info frame of the board's generation."""
-    values: dict[str, Any] = CELL_INFO[board.generation].read(frame)  # shapes are those of the layout table
-    slots = values["cell_voltages_v"]
-    count = len(slots)
-    while count and not slots[count - 1]:
-        count -= 1
-    cells = slots[:count]
-    values["cell_voltages_v"] = tuple(voltage or None for voltage in cells) if 0 in cells else cells
-    values["lead_resistances_ohm"] = values["lead_resistances_ohm"][:count]
+    generation = board.generation
+    # shapes are those of the layout table
+    values: dict[str, Any] = CELL_INFO[generation].read(frame, _used_slots(frame, generation))
+    cells = values["cell_voltages_v"]
+    if 0 in cells:
+        values["cell_voltages_v"] = tuple(voltage or None for voltage in cells)
     values["reported_highest_cell"] = values.pop("highest_cell_index") + 1
     values["reported_lowest_cell"] = values.pop("lowest_cell_index") + 1
-    action = values["balance_action"]
-    values["balance_action"] = BalanceAction(action) if action <= BalanceAction.DISCHARGING else None
-    if board.generation is not Generation.JK04:
+    values["balance_action"] = _BALANCE_ACTIONS.get(values["balance_action"])
+    if generation is not Generation.JK04:
         _decode_jk02(values)
-    if board.generation is Generation.JK02_32S:
-        _decode_32s(values, board)
+        if generation is Generation.JK02_32S:
+            _decode_32s(values, board)
     if board.is_balancer:
         for name in _ABSENT_ON_BALANCERS:
             values.pop(name, None)
-    return Telemetry(generation=board.generation, counter=frame[5], **values)
+    values["generation"] = generation
+    values["counter"] = frame[5]
+    return _telemetry(values)
+
+
+def _used_slots(frame: bytes, generation: Generation) -> int:
+    """Return how many cell slots there are up to the last one that shows a voltage."""
+    field = _CELL_SLOTS[generation]
+    used = len(frame[field.offset : field.offset + field.size].rstrip(b"\0"))
+    width = field.size // field.count
+    return -(-used // width)
 
 
 _ABSENT_ON_BALANCERS: Final = (
@@ -336,10 +376,14 @@ def _decode_jk02(values: dict[str, Any]) -> None:
     values["discharge_mosfet"] = values["discharge_mosfet"] != 0
     # A board that has not seen its cells yet, and 24-slot boards at start, report 0 % health.
     values["state_of_health_pct"] = values["state_of_health_pct"] or None
-    sensors = values["temperature_sensor_mask"]
-    for name, bit in (("mos_temperature_c", _MOS_PROBE), ("temperature_1_c", _PROBE_1), ("temperature_2_c", _PROBE_2)):
-        # Software before 11 is not proven to keep the mask, so a 0 says nothing there.
-        if values[name] == TEMPERATURE_MISSING_C or (sensors and not sensors & bit):
+    # A mask of 0 says nothing: old software is not proven to keep it.
+    _hide_missing(values, _PROBES, values["temperature_sensor_mask"] or 0xFF)
+
+
+def _hide_missing(values: dict[str, Any], probes: tuple[tuple[str, int], ...], sensors: int) -> None:
+    """Make the probes None that the board does not have, or that are not connected."""
+    for name, bit in probes:
+        if values[name] == TEMPERATURE_MISSING_C or not sensors & bit:
             values[name] = None
 
 
@@ -349,11 +393,7 @@ def _decode_32s(values: dict[str, Any], board: Board) -> None:
     has_five_probes = board.software_major is None or board.software_major >= FIRST_SOFTWARE_WITH_FIVE_PROBES
     if board.software_major is None and not values["temperature_4_c"] and not values["temperature_5_c"]:
         has_five_probes = False  # two exact zeros are what software without these probes sends
-    for name, bit in (("temperature_4_c", _PROBE_4), ("temperature_5_c", _PROBE_5)):
-        if not has_five_probes or values[name] == TEMPERATURE_MISSING_C or not sensors & bit:
-            values[name] = None
-    if values["mos_temperature_copy_c"] == TEMPERATURE_MISSING_C:
-        values["mos_temperature_copy_c"] = None
+    _hide_missing(values, _MORE_PROBES, sensors if has_five_probes else sensors & ~(_PROBE_4 | _PROBE_5))
     for name in ("precharging", "balancer_working", "heating", "charger_plugged"):
         values[name] = values[name] != 0
     if not values["heating"] and (board.software_major or 0) < FIRST_SOFTWARE_WITH_FIVE_PROBES:
