@@ -1,0 +1,117 @@
+"""The diagnostics download: all that helps to find a fault, and nothing that tells whose pack it is.
+
+What identifies is left out rather than looked for: the entry's title and address, the name on the air, the serial
+number. Two texts of others may still hold an address (names of scanners), so addresses are cut in those.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import asdict
+from typing import Final
+
+from homeassistant.components import bluetooth
+from homeassistant.core import HomeAssistant
+from homeassistant.helpers import device_registry as dr
+
+from .bms.frames import checksum
+from .bms.layout import DEVICE_INFO, SECRET_FIELDS, FrameType, Generation
+from .bms.link import LinkStatus
+from .coordinator import JkBmsConfigEntry
+from .errors import reachability
+
+_SECRET_SPANS: Final = tuple(
+    # The generation with the most fields: where the others have none there is nothing to lose.
+    slice(field.offset, field.offset + field.size)
+    for field in DEVICE_INFO[Generation.JK02_32S].fields
+    if field.name in SECRET_FIELDS
+)
+_ADDRESS: Final = re.compile(r"\b((?:[0-9A-F]{2}:){3})[0-9A-F]{2}:[0-9A-F]{2}:[0-9A-F]{2}\b", re.IGNORECASE)
+_MANUFACTURER_PREFIX_SIZE: Final = 2
+"""Bytes of the manufacturer data that are the same on all boards; the address follows."""
+
+type Json = dict[str, Json] | list[Json] | str | int | float | bool | None
+
+
+async def async_get_config_entry_diagnostics(hass: HomeAssistant, entry: JkBmsConfigEntry) -> dict[str, Json]:
+    """Return the diagnostics of one pack; nothing is asked of the board."""
+    coordinator = entry.runtime_data
+    receiver, state = coordinator.receiver, coordinator.state
+    return {
+        "entry": {"state": entry.state.value, "source": entry.source, "options": dict(entry.options)},
+        "device": _device(hass, entry),
+        "board": {
+            **asdict(receiver.board),
+            "newer_than_known": receiver.board.newer_than_known,
+            "certain": receiver.board.certain,
+        },
+        "last_frames": {
+            frame_type.name.lower(): _without_secrets(frame_type, frame).hex()
+            for frame_type, frame in sorted(receiver.last_frames.items())
+        },
+        "counters": {**asdict(receiver.assembler.counters), "implausible": receiver.implausible},
+        "timing": {
+            "last_frame_age_s": round(state.age_s, 1),
+            "stale_after_s": coordinator.stale_after_s,
+            "run_time_s": state.telemetry.run_time_s,
+        },
+        "link": _link(coordinator.link.status, hass.loop.time()),
+        "bluetooth": _bluetooth(hass, coordinator.address),
+    }
+
+
+def _device(hass: HomeAssistant, entry: JkBmsConfigEntry) -> Json:
+    registry = dr.async_get(hass)
+    return [
+        {"model": device.model, "hw_version": device.hw_version, "sw_version": device.sw_version}
+        for device in dr.async_entries_for_config_entry(registry, entry.entry_id)
+    ]
+
+
+def _without_secrets(frame_type: FrameType, frame: bytes) -> bytes:
+    """Return the frame with what is secret set to zero, and the sum made right again: it would tell of it."""
+    if frame_type is not FrameType.DEVICE_INFO:
+        return frame
+    blanked = bytearray(frame)
+    for span in _SECRET_SPANS:
+        blanked[span] = bytes(span.stop - span.start)
+    blanked[-1] = checksum(blanked[:-1])
+    return bytes(blanked)
+
+
+def _link(status: LinkStatus, now_s: float) -> Json:
+    return {
+        "state": status.state,
+        "problem": status.problem,
+        "connects": status.connects,
+        "drops": status.drops,
+        "failures": status.failures,
+        "connected_for_s": None if status.connected_since_s is None else round(now_s - status.connected_since_s, 1),
+        "paused_for_s": None if status.paused_until_s is None else round(status.paused_until_s - now_s, 1),
+        "source": None if status.source is None else _cut_addresses(status.source),
+    }
+
+
+def _bluetooth(hass: HomeAssistant, address: str) -> Json:
+    """Return how Home Assistant hears the board."""
+    result: dict[str, Json] = {
+        "address": _cut_addresses(address),
+        "reachability": _cut_addresses(reachability(hass, address)),
+        "advertising_interval_s": bluetooth.async_get_learned_advertising_interval(hass, address),
+    }
+    if info := bluetooth.async_last_service_info(hass, address, connectable=True):
+        result["advertisement"] = {
+            "rssi": info.rssi,
+            "source": _cut_addresses(info.source),
+            "service_uuids": list(info.service_uuids),
+            "manufacturer_data": {
+                str(company): f"{data[:_MANUFACTURER_PREFIX_SIZE].hex()} of {len(data)} bytes"
+                for company, data in info.manufacturer_data.items()
+            },
+        }
+    return result
+
+
+def _cut_addresses(text: str) -> str:
+    """Leave of each address the half that tells the maker of its radio."""
+    return _ADDRESS.sub(r"\1**:**:**", text)

@@ -1,0 +1,140 @@
+"""Repairs: what has been wrong for long and only the owner can set right. Each is taken back when it is over."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Final
+
+from homeassistant.core import CALLBACK_TYPE, HomeAssistant, callback
+from homeassistant.helpers import issue_registry as ir
+from homeassistant.helpers.event import async_track_time_interval
+from homeassistant.util import dt as dt_util
+
+from .bms.link import LinkProblem, LinkState
+from .const import DOMAIN
+from .coordinator import JkBmsConfigEntry
+
+CHECK_EVERY: Final = timedelta(minutes=1)
+BUSY_FOR: Final = timedelta(minutes=10)
+"""The phone app is often open for a while; nobody forgets it for less."""
+JUDGE_EVERY: Final = timedelta(minutes=5)
+JUDGE_FRAMES: Final = 100
+"""Frames that a share is made of: some minutes of a live link, a few hours of one that reads once in a while."""
+BAD_SHARE: Final = 0.5
+GOOD_SHARE: Final = 0.25
+"""Below this the trouble is over; between the two it is as it was."""
+
+
+class Issue(StrEnum):
+    """The repairs, by their translation key."""
+
+    PAIRING_NEEDED = "pairing_needed"
+    BUSY = "busy"
+    BAD_FRAMES = "bad_frames"
+
+
+_SEVERITY: Final = {
+    Issue.PAIRING_NEEDED: ir.IssueSeverity.ERROR,
+    Issue.BUSY: ir.IssueSeverity.WARNING,
+    Issue.BAD_FRAMES: ir.IssueSeverity.WARNING,
+}
+
+
+def _issue_id(entry: JkBmsConfigEntry, issue: Issue) -> str:
+    return f"{issue}_{entry.entry_id}"
+
+
+@callback
+def report(hass: HomeAssistant, entry: JkBmsConfigEntry, issue: Issue, *, present: bool) -> None:
+    """Raise the issue of a pack, or take it back."""
+    if not present:
+        ir.async_delete_issue(hass, DOMAIN, _issue_id(entry, issue))
+        return
+    ir.async_create_issue(
+        hass,
+        DOMAIN,
+        _issue_id(entry, issue),
+        is_fixable=False,
+        severity=_SEVERITY[issue],
+        translation_key=issue,
+        translation_placeholders={"name": entry.title},
+    )
+
+
+@callback
+def delete_issues(hass: HomeAssistant, entry: JkBmsConfigEntry) -> None:
+    """Take back all issues of a pack."""
+    for issue in Issue:
+        report(hass, entry, issue, present=False)
+
+
+class RepairWatch:
+    """Looks at the link of one pack once a minute."""
+
+    def __init__(self, hass: HomeAssistant, entry: JkBmsConfigEntry) -> None:
+        self._hass = hass
+        self._entry = entry
+        self._connects: int | None = None
+        """Connections made when the link was last seen to hold."""
+        self._busy_since: datetime | None = None
+        self._judged_at = dt_util.utcnow()
+        self._judged, self._rejected = self._frames()
+
+    @callback
+    def start(self) -> CALLBACK_TYPE:
+        """Start to look; the returned function ends it and takes back what was raised."""
+        stop = async_track_time_interval(self._hass, self._check, CHECK_EVERY)
+
+        @callback
+        def end() -> None:
+            stop()
+            delete_issues(self._hass, self._entry)
+
+        return end
+
+    @callback
+    def _check(self, now: datetime) -> None:
+        self._check_pairing()
+        self._check_busy(now)
+        self._check_frames(now)
+
+    def _check_pairing(self) -> None:
+        status = self._entry.runtime_data.link.status
+        if status.problem is LinkProblem.PAIRING_NEEDED:
+            self._connects = None
+            report(self._hass, self._entry, Issue.PAIRING_NEEDED, present=True)
+            return
+        # A board that wants pairing lets a client connect and drops it within seconds: a link counts from the second
+        # look on. One that waits for its next read has just read well.
+        held = status.state is LinkState.CONNECTED and status.connects == self._connects
+        if held or (status.state is LinkState.WAITING and status.problem is None):
+            report(self._hass, self._entry, Issue.PAIRING_NEEDED, present=False)
+        self._connects = status.connects if status.state is LinkState.CONNECTED else None
+
+    def _check_busy(self, now: datetime) -> None:
+        if self._entry.runtime_data.link.status.problem is not LinkProblem.BUSY:
+            self._busy_since = None
+            report(self._hass, self._entry, Issue.BUSY, present=False)
+            return
+        self._busy_since = self._busy_since or now
+        if now - self._busy_since >= BUSY_FOR:
+            report(self._hass, self._entry, Issue.BUSY, present=True)
+
+    def _check_frames(self, now: datetime) -> None:
+        judged, rejected = self._frames()
+        frames = judged - self._judged
+        if frames < JUDGE_FRAMES or now - self._judged_at < JUDGE_EVERY:
+            return
+        share = (rejected - self._rejected) / frames
+        if share > BAD_SHARE:
+            report(self._hass, self._entry, Issue.BAD_FRAMES, present=True)
+        elif share < GOOD_SHARE:
+            report(self._hass, self._entry, Issue.BAD_FRAMES, present=False)
+        self._judged_at, self._judged, self._rejected = now, judged, rejected
+
+    def _frames(self) -> tuple[int, int]:
+        """Return the frames seen and those that were not believed, since the link was made."""
+        receiver = self._entry.runtime_data.receiver
+        counters = receiver.assembler.counters
+        return counters.good + counters.bad_sum, counters.bad_sum + receiver.implausible
