@@ -1,0 +1,120 @@
+"""From notifications to readings: generation, verdicts, what waits and what is read again."""
+
+from __future__ import annotations
+
+import pytest
+
+from custom_components.jk_bms.bms.layout import FrameType, Generation
+from custom_components.jk_bms.bms.receiver import Reading, Receiver, Verdict
+from custom_components.jk_bms.bms.telemetry import DeviceInfo, LogEntry, Settings, Telemetry
+from simulator.encode import encode_event_log
+
+from .builders import cell_info, device_info, settings
+
+
+def feed(receiver: Receiver, *frames: bytes) -> list[Reading]:
+    return [reading for number, frame in enumerate(frames) for reading in receiver.feed(frame, number / 2)]
+
+
+def verdicts(readings: list[Reading]) -> list[tuple[FrameType, Verdict]]:
+    return [(reading.frame_type, reading.verdict) for reading in readings]
+
+
+def test_a_session() -> None:
+    receiver = Receiver()
+    readings = feed(receiver, device_info(), settings(), cell_info(), cell_info())
+    assert verdicts(readings) == [
+        (FrameType.DEVICE_INFO, Verdict.ACCEPTED),
+        (FrameType.SETTINGS, Verdict.WAITING),
+        (FrameType.CELL_INFO, Verdict.WAITING),
+        (FrameType.CELL_INFO, Verdict.ACCEPTED),
+        (FrameType.SETTINGS, Verdict.ACCEPTED),
+    ]
+    assert isinstance(readings[0].value, DeviceInfo)
+    assert isinstance(readings[3].value, Telemetry)
+    assert isinstance(readings[4].value, Settings)
+    assert receiver.board.confirmed
+    assert receiver.implausible == 0
+    assert receiver.last_frames[FrameType.CELL_INFO] == cell_info()
+
+
+def test_the_event_log() -> None:
+    (reading,) = feed(Receiver(), encode_event_log([LogEntry(5, 1)], 1))
+    assert reading.value == (LogEntry(5, 1),)
+
+
+@pytest.mark.parametrize(
+    ("software", "generation"),
+    [
+        ("8.0.3M", Generation.JK04),
+        ("4.1.7", Generation.JK02_24S),
+        ("10.07", Generation.JK02_24S),
+        ("10.07", Generation.JK02_32S),
+        ("11.21H", Generation.JK02_32S),
+        ("25.00", Generation.JK02_32S),
+        ("", Generation.JK04),
+        ("", Generation.JK02_24S),
+        ("beta", Generation.JK02_32S),
+    ],
+)
+def test_the_structure_of_the_first_cells_settles_the_generation(software: str, generation: Generation) -> None:
+    receiver = Receiver()
+    cells = cell_info(generation)
+    readings = feed(receiver, device_info(software=software), settings(generation), cells, cells)
+    assert receiver.board.generation is generation
+    told = readings[-1].value
+    assert isinstance(told, Settings)
+    assert told.generation is generation
+    assert told.balance_start_voltage_v == pytest.approx(3.42)
+
+
+def test_a_board_without_cells_keeps_the_rule_of_its_version() -> None:
+    receiver = Receiver()
+    empty = cell_info(cells_v=(), cell_mask=0)
+    readings = feed(receiver, device_info(software="19.07"), settings(), empty, empty)
+    assert verdicts(readings)[-2:] == [(FrameType.CELL_INFO, Verdict.ACCEPTED), (FrameType.SETTINGS, Verdict.ACCEPTED)]
+    assert not receiver.board.confirmed
+    assert receiver.board.generation is Generation.JK02_32S
+
+
+def test_neither_version_nor_cells_leaves_everything_waiting() -> None:
+    empty = cell_info(cells_v=(), cell_mask=0)
+    readings = feed(Receiver(), device_info(software=""), settings(), empty, empty)
+    assert [reading.verdict for reading in readings[1:]] == [Verdict.WAITING] * 3
+    assert {reading.reason for reading in readings[2:]} == {"generation unknown"}
+
+
+def test_device_info_again_keeps_what_the_cells_have_shown() -> None:
+    receiver = Receiver()
+    frames = (device_info(software="8.0.3M"), cell_info(Generation.JK04), cell_info(Generation.JK04))
+    feed(receiver, *frames, device_info(software="8.0.3M"))
+    assert receiver.board.confirmed
+    assert receiver.board.generation is Generation.JK04
+
+
+def test_new_software_is_looked_at_anew() -> None:
+    receiver = Receiver()
+    feed(receiver, device_info(software="10.07"), *[cell_info(Generation.JK02_24S)] * 2)
+    readings = feed(receiver, device_info(software="11.17"), settings(), *[cell_info()] * 2)
+    assert receiver.board.generation is Generation.JK02_32S
+    assert [reading.verdict for reading in readings][-2:] == [Verdict.ACCEPTED, Verdict.ACCEPTED]
+
+
+def test_impossible_settings_and_device_info_are_rejected_and_counted() -> None:
+    receiver = Receiver()
+    feed(receiver, device_info(), cell_info(), cell_info())
+    readings = feed(receiver, settings(cell_overvoltage_v=3_000.0), device_info(software="1\x017"))
+    assert [(reading.verdict, reading.reason) for reading in readings] == [
+        (Verdict.REJECTED, "cell_overvoltage_v"),
+        (Verdict.REJECTED, "software_version"),
+    ]
+    assert receiver.implausible == 2
+
+
+def test_a_lost_link_loses_only_the_frame_it_cut() -> None:
+    receiver = Receiver()
+    feed(receiver, device_info(), cell_info(), cell_info())
+    receiver.feed(cell_info()[:100], 10)
+    receiver.link_lost()
+    (reading,) = receiver.feed(cell_info(), 11)
+    assert reading.verdict is Verdict.ACCEPTED
