@@ -8,23 +8,6 @@ from custom_components.jk_bms.bms.layout import CELL_INFO, DEVICE_INFO, SETTINGS
 from simulator.encode import encode
 
 CELLS_V = (3.301, 3.302, 3.300, 3.299, 3.301, 3.303, 3.300, 3.298) * 2
-    3.301,
-    3.302,
-    3.300,
-    3.299,
-    3.301,
-    3.303,
-    3.300,
-    3.298,
-    3.301,
-    3.302,
-    3.300,
-    3.299,
-    3.301,
-    3.303,
-    3.300,
-    3.302,
-)
 
 
 def cell_info(
