@@ -14,14 +14,24 @@ import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Self
 
 # The wire code is imported without the integration around it, which would need Home Assistant.
 sys.path.append(str(Path(__file__).resolve().parent.parent / "custom_components" / "jk_bms"))
 
 from bms.board import Board, board_of, confirmed
 from bms.frames import COMMAND_HEADER, HEADER, checksum
-from bms.layout import CELL_INFO, CONTROL_BITS, DEVICE_INFO, SECRET_FIELDS, SETTINGS, FrameType, Generation, Layout
+from bms.layout import (
+    CELL_INFO,
+    CONTROL_BITS,
+    DEVICE_INFO,
+    FRAME_LENGTH,
+    SECRET_FIELDS,
+    SETTINGS,
+    FrameType,
+    Generation,
+    Layout,
+)
 from bms.receiver import Reading, Receiver, Verdict
 from bms.telemetry import DeviceInfo, Settings, Telemetry
 
@@ -96,6 +106,7 @@ DEVICE_INFO_NAMES: Final = {
     "requested_float_time_h": "rfv_time_h",
 }
 MASK: Final = "***"
+SUMMARY: Final = ("good", "bad_sum", "implausible", "bytes_dropped")
 
 TIMESTAMP: Final = re.compile(r"(\d{4}-\d\d-\d\d[T ])?\b\d\d:\d\d:\d\d([.,]\d+)?(Z|[+-]\d\d:\d\d)?(?![:0-9A-Fa-f])")
 ADDRESS: Final = re.compile(r"(?<![:0-9A-Fa-f])([0-9A-Fa-f]{2}[:_]){5}[0-9A-Fa-f]{2}(?![:0-9A-Fa-f])")
@@ -210,10 +221,19 @@ class Decoder:
     generation: Generation | None = None
     board: Board | None = None
     lines: list[Json] = field(default_factory=list)
+    corrupt: list[Json] = field(default_factory=list)
+    """The lines of frames that a recording holds because they are bad."""
     good: int = 0
     bad_sum: int = 0
     implausible: int = 0
     bytes_dropped: int = 0
+
+    def __iadd__(self, other: Self) -> Self:
+        """Take over what another one has decoded."""
+        self.lines += other.lines
+        for name in SUMMARY:
+            setattr(self, name, getattr(self, name) + getattr(other, name))
+        return self
 
     def stream(self, notifications: Iterable[bytes]) -> None:
         """Decode notifications that came one after the other over one connection."""
@@ -221,7 +241,10 @@ class Decoder:
         counters = receiver.assembler.counters
         waiting: Json | None = None
         bad_sum = refused = frames = 0
-        for data in notifications:
+        # No more than a frame's length at a time, so that the verdicts come one by one.
+        for data in (
+            data[at : at + FRAME_LENGTH] for data in notifications for at in range(0, len(data), FRAME_LENGTH)
+        ):
             readings = receiver.feed(data, float(frames))
             for _ in range(counters.bad_sum - bad_sum):
                 self.lines.append(self._line(None, "bad sum"))
@@ -292,7 +315,10 @@ class Decoder:
                 for stream in self._split(chunks) if shares_a_bus else [chunks]:
                     self.stream(stream)
             elif "hex" in entry and not entry["type"].startswith("uart"):
+                before = len(self.lines)
                 self.stream([bytes.fromhex(entry["hex"] + entry.get("trailing_hex", ""))])
+                if "corrupt" in entry["type"]:
+                    self.corrupt += self.lines[before:]
         for frame in modbus_frames(recording):
             self.stream([frame])
 
@@ -345,13 +371,11 @@ NOT_COMPARED: Final = (
 )  # fmt: skip
 
 
-def check(recording: Json, lines: list[Json]) -> list[str]:
-    """Return where the decoded values differ from what the recording's source gives, and frames that were not good."""
-    complaints = [
-        f"{line['type']} {line['counter']}: {line['reason']}"
-        for line in lines
-        if not line["accepted"] and not any("corrupt" in entry["type"] for entry in recording["frames"])
-    ]
+def check(recording: Json, decoder: Decoder) -> list[str]:
+    """Return where the decoded values differ from what the recording's source gives, and frames judged wrongly."""
+    lines = [line for line in decoder.lines if line not in decoder.corrupt]
+    complaints = [f"{line['type']} {line['counter']}: {line['reason']}" for line in lines if not line["accepted"]]
+    complaints += ["a frame that is bad was accepted" for line in decoder.corrupt if line["accepted"]]
     cell_infos = [line["values"] for line in lines if line["type"] == "cell_info"]
     values: Json = {}
     for line in reversed(lines):
@@ -441,10 +465,10 @@ def main(arguments: list[str] | None = None) -> int:
             log += text.splitlines()
     complaints = []
     for recording in recordings:
-        before = len(decoder.lines)
-        decoder.recording(recording)
-        if options.check:
-            complaints += check(recording, decoder.lines[before:])
+        part = Decoder(decoder.masked, decoder.generation)
+        part.recording(recording)
+        complaints += check(recording, part) if options.check else []
+        decoder += part
     decoder.stream(data for line in log if (data := bytes_of(line)))
     if options.check and not options.unmasked:
         for line in decoder.lines:
@@ -453,7 +477,7 @@ def main(arguments: list[str] | None = None) -> int:
                     line["values"][name] = MASK
     for line in decoder.lines:
         print(json.dumps(line, ensure_ascii=False))
-    summary = {name: getattr(decoder, name) for name in ("good", "bad_sum", "implausible", "bytes_dropped")}
+    summary = {name: getattr(decoder, name) for name in SUMMARY}
     print(json.dumps({"summary": summary}))
     for complaint in complaints:
         print(complaint, file=sys.stderr)

@@ -28,7 +28,7 @@ def test_a_recording_decodes_to_what_its_source_gives(path: Path) -> None:
     recording = json.loads(path.read_text())
     decoder = Decoder(masked=False)
     decoder.recording(recording)
-    assert check(recording, decoder.lines) == []
+    assert check(recording, decoder) == []
     assert decoder.lines
     assert decoder.implausible == 0
 

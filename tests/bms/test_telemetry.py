@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from typing import Any
 
 import pytest
 
@@ -83,7 +84,7 @@ def test_a_board_without_cells_has_no_extremes() -> None:
         (PB, {"temperature_1_c": -12.3}, (-12.3, 21.9, 21.2, 20.9, 24.0)),
     ],
 )
-def test_probes_that_are_not_there(board: Board, changes: dict[str, float], probes: tuple[float | None, ...]) -> None:
+def test_probes_that_are_not_there(board: Board, changes: dict[str, Any], probes: tuple[float | None, ...]) -> None:
     t = decode_telemetry(cell_info(**changes), board)
     found = (t.temperature_1_c, t.temperature_2_c, t.temperature_4_c, t.temperature_5_c, t.mos_temperature_c)
     assert found == probes
