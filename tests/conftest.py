@@ -11,6 +11,8 @@ import pytest  # noqa: E402
 
 import custom_components  # noqa: E402, F401
 
+from .packs import all_enabled, packs  # noqa: E402, F401
+
 
 @pytest.fixture(autouse=True)
 def home_assistant_finds_us(request: pytest.FixtureRequest) -> None:

@@ -12,9 +12,9 @@ from homeassistant.exceptions import HomeAssistantError
 from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 
 from .bms.link import LinkError
-from .const import DOMAIN
 from .coordinator import JkBmsConfigEntry
 from .entity import JkBmsEntity, PackDescription, async_add_existing
+from .errors import in_words
 
 PARALLEL_UPDATES = 1
 
@@ -51,4 +51,5 @@ class JkBmsReadAgainButton(JkBmsEntity, ButtonEntity):
         try:
             await self.coordinator.link.refresh()
         except LinkError as err:
-            raise HomeAssistantError(translation_domain=DOMAIN, translation_key=f"link_{err.problem}") from err
+            coordinator = self.coordinator
+            raise HomeAssistantError(**in_words(self.hass, coordinator.name, coordinator.address, err)) from err

@@ -38,10 +38,14 @@ from .const import (
 _LOGGER = logging.getLogger(__name__)
 
 START_TIMEOUT_S: Final = 60
-"""Longest wait for the first values: the link gives up on an attempt to connect before that, and says why."""
+"""Longest wait for the first values."""
+START_ATTEMPTS: Final = 2
+"""Failures after which the start is given up, and left to Home Assistant to repeat."""
 STALE_AFTER_S: Final = 20
 """Age at which live values are not shown any more: some forty frames missed."""
 STALE_INTERVALS: Final = 2
+
+_LET_GO: Final = {LinkState.PAUSED, LinkState.DISCONNECTED}
 
 type JkBmsConfigEntry = ConfigEntry[JkBmsCoordinator]
 
@@ -163,8 +167,8 @@ class JkBmsCoordinator(DataUpdateCoordinator[PackState]):
         return self.data
 
     @callback
-    def _on_advertisement(self, _info: bluetooth.BluetoothServiceInfoBleak, _change: BluetoothChange) -> None:
-        self.link.seen()
+    def _on_advertisement(self, info: bluetooth.BluetoothServiceInfoBleak, _change: BluetoothChange) -> None:
+        self.link.seen(info.rssi)
 
     @callback
     def _on_reading(self, reading: Reading) -> None:
@@ -199,10 +203,13 @@ class JkBmsCoordinator(DataUpdateCoordinator[PackState]):
 
     @callback
     def _on_status(self, status: LinkStatus) -> None:
-        if not self._first_values.done() and status.state is LinkState.DISCONNECTED and status.problem:
+        if not self._first_values.done() and status.problem and status.failures + status.drops >= START_ATTEMPTS:
             self._first_values.set_exception(LinkError(status.problem))
-        scanner = bluetooth.async_scanner_by_source(self.hass, status.source) if status.source else None
-        self._carrier = scanner.name if scanner else status.source
+        if status.source:
+            scanner = bluetooth.async_scanner_by_source(self.hass, status.source)
+            self._carrier = scanner.name if scanner else status.source
+        elif status.state in _LET_GO:
+            self._carrier = None
         self._paused_until = (
             None
             if status.paused_until_s is None
