@@ -137,6 +137,13 @@ def bytes_of(line: str) -> bytes | None:
     return None if not data or is_request else data
 
 
+def pieces(notifications: Iterable[bytes]) -> Iterator[bytes]:
+    """Return the notifications cut so that each piece completes one frame at most, and verdicts come one by one."""
+    for data in notifications:
+        for at in range(0, len(data), FRAME_LENGTH):
+            yield data[at : at + FRAME_LENGTH]
+
+
 def values_of(reading: Reading, *, masked: bool) -> Json:
     """Return what a frame says, under the names that recordings use."""
     value = reading.value
@@ -241,11 +248,8 @@ class Decoder:
         counters = receiver.assembler.counters
         waiting: Json | None = None
         bad_sum = refused = frames = 0
-        # No more than a frame's length at a time, so that the verdicts come one by one.
-        for data in (
-            data[at : at + FRAME_LENGTH] for data in notifications for at in range(0, len(data), FRAME_LENGTH)
-        ):
-            readings = receiver.feed(data, float(frames))
+        for piece in pieces(notifications):
+            readings = receiver.feed(piece, float(frames))
             for _ in range(counters.bad_sum - bad_sum):
                 self.lines.append(self._line(None, "bad sum"))
             bad_sum = counters.bad_sum
