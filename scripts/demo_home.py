@@ -2,9 +2,9 @@
 
 `scripts/demo` is this module's program; the end-to-end test and benchmarks/load.py use its classes:
 
-    async with Simulator(["--packs", "demo"]) as proxies, DemoHome(folder, port=free_port()) as home:
-        await home.add_proxies(proxies)
-        await home.confirm_packs(3)
+    async with Simulator(["--packs", "demo"]) as simulator, DemoHome(folder, port=free_port()) as home:
+        await home.add_proxies(simulator.proxies)
+        await home.confirm_packs(simulator.packs)
 
 Everything listens on the loopback address only, and every process ends with its `async with`.
 """
@@ -35,7 +35,6 @@ CREDENTIALS = "credentials.json"
 HOST = "127.0.0.1"
 DOMAIN = "jk_bms"
 USER = "demo"
-DEMO_PACKS = 3
 
 START_WITHIN_S = 120
 STOP_WITHIN_S = 30
@@ -78,12 +77,33 @@ class Proxy:
 
 
 @dataclass(frozen=True, slots=True)
+class Pack:
+    """A simulated pack, as the simulator announces it."""
+
+    name: str
+    address: str
+
+
+@dataclass(frozen=True, slots=True)
 class Credentials:
     """How to get into the Home Assistant: as a person, and as a program (a long-lived access token)."""
 
     user: str
     password: str
     token: str
+
+
+class Message(TypedDict, total=False):
+    """A line of the simulator: a proxy, that all is ready, or the answer to a command."""
+
+    proxy: str
+    host: str
+    port: int
+    mac: str
+    ready: bool
+    packs: list[dict[str, str]]
+    time: float
+    error: str
 
 
 class FlowResult(TypedDict, total=False):
@@ -102,6 +122,7 @@ class Flow(TypedDict):
 
     flow_id: str
     handler: str
+    context: dict[str, str]
 
 
 class Entry(TypedDict):
@@ -141,6 +162,9 @@ async def _end(process: Process, within_s: float = STOP_WITHIN_S) -> None:
 class Simulator:
     """The simulated packs and the proxies in front of them, in a process of their own."""
 
+    proxies: tuple[Proxy, ...]
+    packs: tuple[Pack, ...]
+
     def __init__(self, arguments: Sequence[str], *, python: Path = DEMO_PYTHON, log: Path | None = None) -> None:
         """Take the arguments of `python -m simulator`; what it logs goes to `log`, or is dropped."""
         self._command = (str(python), "-m", "simulator", *arguments)
@@ -152,27 +176,40 @@ class Simulator:
         """The id of the simulator's process."""
         return self._process.pid
 
-    async def __aenter__(self) -> tuple[Proxy, ...]:
-        """Start it, and tell which proxies there are once all are ready."""
+    async def __aenter__(self) -> Self:
+        """Start it, and return when all proxies are ready."""
         with (self._log or Path(os.devnull)).open("wb") as log:
             # A session of its own: Ctrl-C in the terminal is ours, so that Home Assistant can leave first.
             self._process = await asyncio.create_subprocess_exec(
                 *self._command, cwd=PROJECT, stdin=PIPE, stdout=PIPE, stderr=log, start_new_session=True
             )
         proxies: list[Proxy] = []
-        assert self._process.stdout
-        async for line in self._process.stdout:
-            message = json.loads(line)
-            if "ready" in message:
-                return tuple(proxies)
+        while "ready" not in (message := await self._line()):
             proxies.append(Proxy(message["proxy"], message["host"], message["port"], message["mac"]))
-        raise DemoError(f"the simulator ended before it was ready; see {self._log or 'its log'}")
+        self.proxies = tuple(proxies)
+        self.packs = tuple(Pack(**pack) for pack in message["packs"])
+        return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         """Stop it."""
         await _end(self._process)
+
+    async def command(self, **command: object) -> float:
+        """Change something, as simulator/__main__.py lists it; the monotonic time in seconds when it took effect."""
+        assert self._process.stdin
+        self._process.stdin.write(json.dumps(command).encode() + b"\n")
+        answer = await self._line()
+        if "error" in answer:
+            raise DemoError(f"the simulator: {answer['error']}")
+        return answer["time"]
+
+    async def _line(self) -> Message:
+        assert self._process.stdout
+        if line := await self._process.stdout.readline():
+            return cast("Message", json.loads(line))
+        raise DemoError(f"the simulator has ended; see {self._log or 'its log'}")
 
 
 class DemoHome:
@@ -280,20 +317,27 @@ class DemoHome:
             if result["type"] != "create_entry" and not known:
                 raise DemoError(f"Home Assistant doesn't take the proxy {proxy.name}: {result}")
 
-    async def confirm_packs(self, count: int) -> list[Entry]:
-        """Confirm what is discovered until there are `count` packs; their entries."""
-        refused: dict[str, FlowResult] = {}
+    async def confirm_packs(self, packs: Sequence[Pack]) -> list[Entry]:
+        """Confirm the discovery of these packs, and of nothing else around; the entries once all are there."""
+        addresses = {pack.address for pack in packs}
+        answers: dict[str, FlowResult] = {}
         try:
             async with asyncio.timeout(CONFIRM_WITHIN_S):
-                while len(entries := await self.entries()) < count:
+                while len(entries := await self.entries()) < len(packs):
                     for flow in cast("list[Flow]", await self.command("config_entries/flow/progress")):
-                        if flow["handler"] == DOMAIN:
-                            result = await self._flow(flow["flow_id"], {})
-                            refused[flow["flow_id"]] = result
+                        address = flow["context"].get("unique_id", "")
+                        if flow["handler"] == DOMAIN and address in addresses:
+                            answers[address] = await self._confirm(flow["flow_id"])
                     await asyncio.sleep(POLL_S)
         except TimeoutError:
-            raise DemoError(f"{len(entries)} of {count} packs after {CONFIRM_WITHIN_S} s; {refused}") from None
+            raise DemoError(f"{len(entries)} of {len(packs)} packs after {CONFIRM_WITHIN_S} s: {answers}") from None
         return entries
+
+    async def _confirm(self, flow_id: str) -> FlowResult:
+        """Send off the form that a flow shows; one that is busy goes on by itself."""
+        path = f"/api/config/config_entries/flow/{flow_id}"
+        shown = cast("FlowResult", await self.request("GET", path))
+        return await self._flow(flow_id, {}) if shown["type"] == "form" else shown
 
     async def _flow(self, flow_id: str, user_input: dict[str, object]) -> FlowResult:
         path = f"/api/config/config_entries/flow/{flow_id}".rstrip("/")
@@ -394,12 +438,10 @@ async def demo(speed: float, port: int) -> None:
     """Run the demo until it is cancelled."""
     DEMO_HOME.parent.mkdir(parents=True, exist_ok=True)
     print("Starting Home Assistant and the simulated packs ...", flush=True)
-    async with (
-        Simulator(["--packs", "demo", "--speed", str(speed)], log=DEMO_HOME.with_name("simulator.log")) as proxies,
-        DemoHome(DEMO_HOME, port=port) as home,
-    ):
-        await home.add_proxies(proxies)
-        packs = await home.confirm_packs(DEMO_PACKS)
+    simulator = Simulator(["--packs", "demo", "--speed", str(speed)], log=DEMO_HOME.with_name("simulator.log"))
+    async with simulator, DemoHome(DEMO_HOME, port=port) as home:
+        await home.add_proxies(simulator.proxies)
+        packs = await home.confirm_packs(simulator.packs)
         print(
             f"\n  {home.address}",
             f"  user      {home.credentials.user}",
