@@ -40,7 +40,7 @@ class Style:
     burst: int | None = None
     """Bytes that the module takes from the line at once; each burst is cut by the MTU. None: a whole message."""
     drifting: bool = False
-    """Cut anywhere, and the end of a frame may wait for the beginning of the next."""
+    """Cut anywhere, and in the stream the end of a frame may wait for the beginning of the next."""
     acknowledge_glued: bool = False
     """The acknowledge comes in one piece with the frame before it."""
     chatter: Chatter = Chatter.NONE
@@ -89,13 +89,13 @@ class Notifier:
                 messages[-1] = (front, frame + tail)
             else:
                 messages.append((b"", tail))
+        if style.drifting:
+            line = b"".join(front + message for front, message in messages)
+            return self._drift(line, may_wait=not acknowledged)
         return [piece for front, message in messages for piece in self._pieces(front, message)]
 
     def _pieces(self, front: bytes, message: bytes) -> Iterator[bytes]:
         longest = self._style.mtu - ATT_HEADER
-        if self._style.drifting:
-            yield from self._drift(front + message, longest)
-            return
         burst = self._style.burst or len(message)
         for start in range(0, len(message), burst):
             taken = message[start : start + burst]
@@ -104,11 +104,12 @@ class Notifier:
             for at in range(0, len(taken), longest):
                 yield taken[at : at + longest]
 
-    def _drift(self, message: bytes, longest: int) -> Iterator[bytes]:
-        line = self._carry + message
+    def _drift(self, data: bytes, *, may_wait: bool) -> list[bytes]:
+        longest = self._style.mtu - ATT_HEADER
+        line = self._carry + data
         self._carry = b""
         first = self._random.randint(SHORTEST_DRIFT, longest)
         pieces = [line[:first], *(line[at : at + longest] for at in range(first, len(line), longest))]
-        if len(pieces) > 1 and self._random.random() < CARRY_CHANCE:
+        if may_wait and self._random.random() < CARRY_CHANCE:
             self._carry = pieces.pop()
-        yield from pieces
+        return pieces

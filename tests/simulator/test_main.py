@@ -1,0 +1,165 @@
+"""The simulator as a program: what it prints, what it obeys, how it ends."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+import sys
+from asyncio.subprocess import DEVNULL, PIPE, Process
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from custom_components.jk_bms.bms.alarms import Alarm
+from simulator.__main__ import CommandError, carry_out
+from simulator.fleet import Member, carried, demo, load_test
+
+PROJECT = Path(__file__).parents[2]
+
+
+@asynccontextmanager
+async def simulator(*arguments: str, stdin: int = PIPE) -> AsyncIterator[Process]:
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "simulator", *arguments, cwd=PROJECT, stdin=stdin, stdout=PIPE
+    )
+    try:
+        yield process
+    finally:
+        if process.returncode is None:
+            process.kill()
+        await process.wait()
+
+
+async def said(process: Process) -> Any:
+    assert process.stdout
+    return json.loads(await process.stdout.readline())
+
+
+async def until_ready(process: Process) -> tuple[list[Any], list[Any]]:
+    proxies = []
+    while "ready" not in (line := await said(process)):
+        proxies.append(line)
+    return proxies, line["packs"]
+
+
+@pytest.mark.enable_socket
+async def test_demo_announces_itself_obeys_and_ends_with_its_pipe() -> None:
+    async with simulator("--speed", "30") as process:
+        proxies, packs = await until_ready(process)
+        assert [proxy["proxy"] for proxy in proxies] == ["bluetooth-proxy-1", "bluetooth-proxy-2"]
+        assert {proxy["host"] for proxy in proxies} == {"127.0.0.1"}
+        assert len({proxy["mac"] for proxy in proxies}) == 2
+        assert [pack["name"] for pack in packs] == ["JK_PB2A16S20P", "JK_PB2A16S15P", "JK_B2A8S20P"]
+        assert process.stdin
+        process.stdin.write(b'{"pack": 0, "set": "current", "a": 20}\n{"pack": 3, "fault": "drop"}\n')
+        assert (await said(process))["time"] > 0
+        assert "IndexError" in (await said(process))["error"]
+        process.stdin.close()
+        assert await process.wait() == 0
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+async def test_ends_by_signal(number: signal.Signals) -> None:
+    async with simulator("--packs", "4", "--proxies", "3", stdin=DEVNULL) as process:
+        proxies, packs = await until_ready(process)
+        assert (len(proxies), len(packs)) == (3, 4)
+        os.kill(process.pid, number)
+        assert await process.wait() == 0
+
+
+def test_demo_has_two_generations() -> None:
+    packs = [(m.firmware.model.software_version, len(m.firmware.board.pack.cells)) for m in demo(seed=1, speed=1)]
+    assert packs == [("15.41", 16), ("14.20", 16), ("10.07", 8)]
+
+
+def test_a_fleet_is_spread_over_proxies() -> None:
+    members = load_test(16, seed=1, speed=1)
+    assert len({member.firmware.address for member in members}) == 16
+    proxies = carried(members, proxies=None, slots=3)
+    assert len(proxies) == 6
+    held = [len(proxy._peripherals) for proxy in proxies]
+    assert sum(held) == 16
+    assert max(held) == 3
+
+
+def test_same_seed_same_fleet() -> None:
+    def life(seed: int) -> list[bytes]:
+        frames = []
+        for member in demo(seed=seed, speed=1):
+            member.firmware.board.advance(600)
+            frames.append(member.firmware.board.cell_info_frame())
+        return frames
+
+    assert life(1) == life(1) != life(2)
+
+
+@pytest.fixture
+def members() -> list[Member]:
+    return demo(seed=1, speed=1)
+
+
+def do(members: list[Member], **command: object) -> float:
+    return carry_out(members, json.dumps(command))
+
+
+def test_current_is_set_and_given_back(members: list[Member]) -> None:
+    board = members[0].firmware.board
+    do(members, pack=0, set="current", a=-33.5)
+    board.advance(2)
+    assert board.pack.current_a == -33.5
+    do(members, pack=0, set="current", a=None)
+    board.advance(60)
+    assert board.pack.current_a > 0
+
+
+def test_settings_air_and_alarms_are_set(members: list[Member]) -> None:
+    board = members[1].firmware.board
+    do(members, pack=1, set="ambient", c=-3)
+    assert board.pack.ambient_c == -3
+    do(members, pack=1, set="setting", name="cell_overvoltage_v", value=3.5)
+    assert board.settings["cell_overvoltage_v"] == 3.5
+    with pytest.raises(CommandError):
+        do(members, pack=1, set="setting", name="cell_overvoltage_v", value=3.1)
+    do(members, pack=1, alarm="cell_overvoltage")
+    assert board.alarms == {Alarm.CELL_OVERVOLTAGE}
+    do(members, pack=1, alarm="cell_overvoltage", on=False)
+    assert board.alarms == frozenset()
+
+
+@pytest.mark.parametrize(
+    ("command", "attribute", "value"),
+    [
+        ({"fault": "drop", "count": 3}, "drop", 3),
+        ({"fault": "damage"}, "damage", 1),
+        ({"fault": "duplicate", "count": 2}, "duplicate", 2),
+        ({"fault": "stall"}, "stalled", True),
+        ({"fault": "silent"}, "silent_stream", True),
+        ({"fault": "refuse"}, "refuses", True),
+        ({"fault": "slow", "times": 4}, "slowness", 4),
+    ],
+)
+def test_faults(members: list[Member], command: dict[str, object], attribute: str, value: object) -> None:
+    do(members, pack=2, **command)
+    assert getattr(members[2].firmware.faults, attribute) == value
+
+
+def test_being_there_or_not(members: list[Member]) -> None:
+    for fault in ("busy", "out_of_range"):
+        do(members, pack=0, fault=fault)
+        assert not members[0].firmware.connectable
+        do(members, pack=0, fault=fault, on=False)
+        assert members[0].firmware.connectable
+
+
+@pytest.mark.parametrize(
+    "line", ["", "{}", "[]", '{"pack": 0}', '{"pack": 0, "set": "moon"}', '{"pack": 0, "alarm": "moon"}',
+             '{"pack": 0, "fault": "drop", "count": "many"}', '{"pack": 0, "set": "current", "a": "x"}'],
+)  # fmt: skip
+def test_nonsense_is_refused(members: list[Member], line: str) -> None:
+    with pytest.raises(CommandError):
+        carry_out(members, line)
