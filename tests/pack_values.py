@@ -15,7 +15,7 @@ from custom_components.jk_bms.bms.telemetry import (
     Telemetry,
 )
 
-_SECRETS = {
+_SECRETS: dict[str, Any] = {
     "device_name": "Keller",
     "device_passcode": "1234",
     "serial_number": "506036N4000000A",

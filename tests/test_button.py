@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from homeassistant.components.button import DOMAIN as BUTTON
-from homeassistant.components.button import SERVICE_PRESS
+from homeassistant.components.button.const import DOMAIN as BUTTON
+from homeassistant.components.button.const import SERVICE_PRESS
 from homeassistant.const import ATTR_ENTITY_ID, Platform
 from homeassistant.core import HomeAssistant
 from homeassistant.exceptions import HomeAssistantError

@@ -346,7 +346,7 @@ _TIMERS: Final = tuple(
     )
 )
 
-_ENERGIES: Final = tuple(
+ENERGIES: Final = tuple(
     JkBmsSensorDescription(
         key=key,
         value_fn=value_fn,
@@ -487,7 +487,7 @@ async def async_setup_entry(
 ) -> None:
     """Set up the sensors of a pack."""
     async_add_existing(entry, async_add_entities, SENSORS, JkBmsSensor)
-    async_add_existing(entry, async_add_entities, _ENERGIES, JkBmsEnergySensor)
+    async_add_existing(entry, async_add_entities, ENERGIES, JkBmsEnergySensor)
 
 
 class JkBmsSensor(JkBmsEntity, SensorEntity):

@@ -1,0 +1,88 @@
+"""Every entity has a name and an icon, in every language."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from homeassistant.components.event import EventEntityDescription
+from homeassistant.components.sensor import SensorEntityDescription
+from homeassistant.const import Platform
+
+from custom_components.jk_bms import binary_sensor, button, event, sensor, switch
+from custom_components.jk_bms.bms.alarms import Alarm, Severity
+from custom_components.jk_bms.bms.link import LinkProblem
+from custom_components.jk_bms.entity import PackDescription
+
+ROOT = Path(__file__).parent.parent / "custom_components" / "jk_bms"
+LANGUAGES = {path.stem: json.loads(path.read_text()) for path in (ROOT / "translations").glob("*.json")}
+ICONS: dict[str, Any] = json.loads((ROOT / "icons.json").read_text())["entity"]
+
+DESCRIPTIONS: dict[Platform, tuple[PackDescription, ...]] = {
+    Platform.BINARY_SENSOR: binary_sensor.BINARY_SENSORS,
+    Platform.BUTTON: (button.READ_AGAIN,),
+    Platform.EVENT: (event.ALARM,),
+    Platform.SENSOR: (*sensor.SENSORS, *sensor.ENERGIES),
+    Platform.SWITCH: (switch.PAUSE,),
+}
+ALL = [(platform, description) for platform, descriptions in DESCRIPTIONS.items() for description in descriptions]
+
+
+def key(description: PackDescription) -> str:
+    return description.translation_key or description.key
+
+
+def test_keys_are_unique() -> None:
+    for descriptions in DESCRIPTIONS.values():
+        keys = [description.key for description in descriptions]
+        assert len(keys) == len(set(keys))
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_names_are_there_and_used(language: str) -> None:
+    strings = LANGUAGES[language]["entity"]
+    assert {platform: set(keys) for platform, keys in strings.items()} == {
+        platform: {key(description) for description in descriptions} for platform, descriptions in DESCRIPTIONS.items()
+    }
+    for platform, description in ALL:
+        name = strings[platform][key(description)]["name"]
+        assert name.strip()
+        assert ("{cell}" in name) is (description.translation_placeholders is not None)
+    for platform in DESCRIPTIONS:
+        names = [entity["name"] for entity in strings[platform].values()]
+        assert len(names) == len(set(names))
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_states_are_translated(language: str) -> None:
+    strings = LANGUAGES[language]["entity"]
+    for platform, description in ALL:
+        options = description.options if isinstance(description, SensorEntityDescription) else None
+        assert list(strings[platform][key(description)].get("state", {})) == list(options or ())
+    problems = strings["sensor"]["link_state"]["state_attributes"]["problem"]["state"]
+    assert list(problems) == list(LinkProblem)
+    attributes = strings["event"]["alarm"]["state_attributes"]
+    assert list(attributes["alarm"]["state"]) == [alarm.key for alarm in Alarm]
+    assert list(attributes["severity"]["state"]) == list(Severity)
+    assert isinstance(event.ALARM, EventEntityDescription)
+    assert list(attributes["event_type"]["state"]) == event.ALARM.event_types
+
+
+def test_both_languages() -> None:
+    assert set(LANGUAGES) == {"en", "de"}
+
+
+def test_icons_belong_to_entities() -> None:
+    for platform, icons in ICONS.items():
+        assert set(icons) <= {key(description) for description in DESCRIPTIONS[Platform(platform)]}
+
+
+def test_who_has_no_icon_by_its_class_has_one() -> None:
+    without = [
+        description.key
+        for platform, description in ALL
+        if not description.device_class and key(description) not in ICONS[platform]
+    ]
+    assert without == []
