@@ -36,6 +36,8 @@ HOST = "127.0.0.1"
 DOMAIN = "jk_bms"
 USER = "demo"
 
+FIRST_PROXY_PORT = 16053
+
 START_WITHIN_S = 120
 STOP_WITHIN_S = 30
 CONFIRM_WITHIN_S = 120
@@ -438,7 +440,9 @@ async def demo(speed: float, port: int) -> None:
     """Run the demo until it is cancelled."""
     DEMO_HOME.parent.mkdir(parents=True, exist_ok=True)
     print("Starting Home Assistant and the simulated packs ...", flush=True)
-    simulator = Simulator(["--packs", "demo", "--speed", str(speed)], log=DEMO_HOME.with_name("simulator.log"))
+    # The proxies are where they were the last time, or Home Assistant would wait for them while it starts.
+    simulated = ("--packs", "demo", "--speed", str(speed), "--port", str(FIRST_PROXY_PORT))
+    simulator = Simulator(simulated, log=DEMO_HOME.with_name("simulator.log"))
     async with simulator, DemoHome(DEMO_HOME, port=port) as home:
         await home.add_proxies(simulator.proxies)
         packs = await home.confirm_packs(simulator.packs)

@@ -1,6 +1,6 @@
 """Simulated packs behind simulated Bluetooth proxies, until told to stop or until the program that started it is gone.
 
-    python -m simulator [--packs demo|N] [--proxies P] [--slots 3] [--speed N] [--seed S]
+    python -m simulator [--packs demo|N] [--proxies P] [--slots 3] [--speed N] [--seed S] [--port P]
 
 Prints a JSON line for each proxy, then {"ready": true, "packs": [...]}. Takes commands as JSON lines from a pipe and
 answers each with a line: {"time": T}, the monotonic time in seconds at which the change took effect, or {"error": ...}.
@@ -134,8 +134,8 @@ async def run(arguments: argparse.Namespace) -> None:
     else:
         members = load_test(int(arguments.packs), seed=arguments.seed, speed=arguments.speed)
         proxies = carried(members, proxies=arguments.proxies, slots=arguments.slots)
-    for proxy in proxies:
-        await proxy.start()
+    for number, proxy in enumerate(proxies):
+        await proxy.start(port=arguments.port and arguments.port + number)
         say({"proxy": proxy.name, "host": "127.0.0.1", "port": proxy.port, "mac": proxy.mac})
     packs = [{"name": member.firmware.name, "address": member.firmware.address} for member in members]
     say({"ready": True, "packs": packs})
@@ -160,6 +160,7 @@ def main() -> None:
     parser.add_argument("--slots", type=int, default=SLOTS, help="connections that a proxy can hold")
     parser.add_argument("--speed", type=float, default=1.0, help="simulated seconds per second")
     parser.add_argument("--seed", type=int, default=1, help="the same seed gives the same packs")
+    parser.add_argument("--port", type=int, default=0, help="of the first proxy, the others follow (default: any free)")
     asyncio.run(run(parser.parse_args()))
 
 
