@@ -134,8 +134,8 @@ async def run(arguments: argparse.Namespace) -> None:
     else:
         members = load_test(int(arguments.packs), seed=arguments.seed, speed=arguments.speed)
         proxies = carried(members, proxies=arguments.proxies, slots=arguments.slots)
-    for number, proxy in enumerate(proxies):
-        await proxy.start(port=arguments.port and arguments.port + number)
+    for place, proxy in enumerate(proxies):
+        await proxy.start(port=arguments.port and arguments.port + place)
         say({"proxy": proxy.name, "host": "127.0.0.1", "port": proxy.port, "mac": proxy.mac})
     packs = [{"name": member.firmware.name, "address": member.firmware.address} for member in members]
     say({"ready": True, "packs": packs})
