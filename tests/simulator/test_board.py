@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import struct
 from dataclasses import replace
 from itertools import pairwise
@@ -13,7 +14,7 @@ from custom_components.jk_bms.bms.alarms import Alarm
 from custom_components.jk_bms.bms.board import Board as Known
 from custom_components.jk_bms.bms.board import generation_by_structure
 from custom_components.jk_bms.bms.frames import Command
-from custom_components.jk_bms.bms.layout import CELL_INFO, DEVICE_INFO, SETTINGS, FrameType, Generation
+from custom_components.jk_bms.bms.layout import CELL_INFO, CONTROL_BITS, DEVICE_INFO, SETTINGS, FrameType, Generation
 from custom_components.jk_bms.bms.telemetry import (
     BalanceAction,
     ChargeState,
@@ -39,6 +40,7 @@ from simulator.models import (
 )
 from simulator.pack import Missing, Pack
 from simulator.registers import CLOCK, EMERGENCY, REGISTERS, RESTART, SHUT_DOWN, USER_DATA, field_of
+from tests.shared import SHARED
 
 
 def board_on(model: Model = JK_PB2A16S20P, cells: int = 8, soc: float = 0.5, **more: Any) -> Board:
@@ -190,6 +192,58 @@ def test_each_register_changes_its_value_and_no_other(generation: Generation) ->
         assert after.pop(register.name) == pytest.approx(new), register.name
         before.pop(register.name)
         assert after == before, register.name
+
+
+NAMES = {
+    (Generation.JK04, 0x1C): "cell_count",
+    (Generation.JK04, 0x20): "power_off_voltage_v",
+    (Generation.JK04, 0x44): "voltage_calibration_v",
+    (Generation.JK04, 0x64): "balance_trigger_voltage_v",
+    (Generation.JK04, 0x68): "balance_current_limit_a",
+    (Generation.JK04, 0x6C): "balancer_switch",
+    (Generation.JK02_32S, 0x25): "discharge_precharge_time_s",
+    (Generation.JK02_32S, 0x27): "heating_allowed",
+    (Generation.JK02_32S, 0x2A): "port_rs485",
+    (Generation.JK02_32S, 0x37): "heating_start_temperature_c",
+    (Generation.JK02_32S, 0x38): "heating_stop_temperature_c",
+}
+
+
+@pytest.mark.skipif(not (SHARED / "protocol").is_dir(), reason="no recordings of the app")
+def test_what_the_app_was_recorded_to_write_is_taken() -> None:
+    recorded = json.loads((SHARED / "protocol/app-commands.json").read_text(encoding="utf-8"))["commands"]
+    models = {model.name: model for model in MODELS}
+    written = set()
+    for entry in recorded:
+        generation, register = Generation(entry["variant"]), int(entry["register"], 16)
+        data = bytes.fromhex(entry["full_hex"])
+        if (generation, register) not in NAMES:
+            assert register in (Command.SETTINGS_AND_STREAM, Command.DEVICE_INFO, CLOCK)
+            continue
+        name = NAMES[generation, register]
+        board = board_on(models[entry["model"]], settings={"heating_start_temperature_c": 0})
+        write(board, register, data[6 : 6 + data[5]])
+        shown = settings(board)
+        value = data[6 : 6 + data[5]]
+        expected = struct.unpack("<f", value)[0] if data[5] == 4 and generation is Generation.JK04 else value[0]
+        seen = shown.control(name) if name in CONTROL_BITS else getattr(shown, name)
+        assert seen == expected, entry
+        written.add((generation, register))
+    assert written == set(NAMES)
+
+
+@pytest.mark.parametrize(
+    ("model", "register", "name"),
+    [
+        (JK_B2A8S20P, 0x25, "short_circuit_delay_us"),
+        (JK_B2A8S20P, 0x26, "balance_start_voltage_v"),
+        (JK_PB2A16S20P, 0x21, "short_circuit_delay_us"),
+        (JK_PB2A16S20P, 0x22, "balance_start_voltage_v"),
+        (JK_PB2A16S20P, 0x25, "discharge_precharge_time_s"),
+    ],
+)
+def test_registers_that_the_generations_number_otherwise(model: Model, register: int, name: str) -> None:
+    assert REGISTERS[model.generation][register].name == name
 
 
 @pytest.mark.parametrize(

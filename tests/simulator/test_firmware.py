@@ -261,10 +261,13 @@ async def test_everything_ends_with_the_link(clock: FakeClock) -> None:
     await clock.run(5)
     assert client.notifications == []
     assert client.device.connectable
-    # A new client has to ask anew.
+    # A new client has to ask anew, for both.
     client.connect()
     await clock.run(5)
     assert client.frames == []
+    client.ask(Command.SETTINGS_AND_STREAM)
+    await clock.run(5)
+    assert client.types() == [FrameType.SETTINGS, FrameType.DEVICE_INFO]
 
 
 async def test_chatter_floods_between_frames(clock: FakeClock) -> None:
