@@ -43,6 +43,8 @@ POWER_OFF_DELAY_S: Final = 10.0
 UP_TIME_STEP_S: Final = 300
 """Device info tells the run time as it was last written to the board's memory."""
 HEATER_W: Final = 100.0
+SENSOR_V_PER_A: Final = 0.002_64
+"""Raw reading of the current sensor; 0.0026 to 0.0049 on recorded boards."""
 
 ALARM_TRIGGERS: Final = {
     2: Alarm.PACK_OVERVOLTAGE,
@@ -402,6 +404,9 @@ class Board:
             "run_time_s": int(self.run_time_s),
             "charge_mosfet": self.pack.charge_mosfet_on,
             "discharge_mosfet": self.pack.discharge_mosfet_on,
+            "charge_current_sensor_v": max(0.0, measured.current_a) * SENSOR_V_PER_A,
+            "discharge_current_sensor_v": max(0.0, -measured.current_a) * SENSOR_V_PER_A,
+            "system_up_time_s": self.up_time_s,
         }
         if model.generation is Generation.JK02_32S:
             release_in_s = self.protections.release_in_s
@@ -415,7 +420,6 @@ class Board:
                 "heating": self._heating,
                 "heater_current_a": HEATER_W / measured.pack_voltage_v if self._heating else 0,
                 "emergency_countdown_s": self._emergency_s,
-                "system_up_time_s": self.up_time_s,
                 "mos_temperature_copy_c": mos_c,
                 "clock_s": int(self.up_time_s + self._clock_ahead_s),
                 "event_log_count": self.log.total,

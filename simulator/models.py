@@ -288,13 +288,12 @@ _PB_INFO: dict[str, Value] = _INFO | {
 }
 
 _UNNAMED_24S: Final[Mapping[int, bytes]] = {
-    160: b"\xd3\x05", 168: b"\x8f\x06", 184: b"\x01", 188: b"\xe8\x03", 192: b"\x0c", 194: b"\xb2\x2a\x3f\x40",
-    202: b"\xe2\x04", 209: b"\x01", 211: b"\x05",
+    160: b"\xd3\x05", 168: b"\x8f\x06", 184: b"\x01", 202: b"\xe2\x04", 209: b"\x01", 211: b"\x05",
 }  # fmt: skip
 _UNNAMED_32S: Final[Mapping[int, bytes]] = {
     216: b"\x01", 239: b"\x01\x01\x01", 243: b"\x06", 260: b"\x90\x03", 287: b"\xfe\xff\x7f\xdd\x2f\x01\x01\xb0\x07",
 }  # fmt: skip
-_CONSTANTS_32S: dict[str, Value] = {"current_correction": 919, "voltage_reference_v": 3.0069}
+_CONSTANTS_JK02: dict[str, Value] = {"current_correction": 919, "voltage_reference_v": 3.0069}
 
 _BOTH: Final = frozenset({Command.DEVICE_INFO, Command.SETTINGS_AND_STREAM})
 
@@ -312,7 +311,7 @@ JK_PB2A16S20P: Final = Model(
     device_info=_PB_INFO,
     stream_after=_BOTH,
     repeats_device_info=True,
-    constants=_CONSTANTS_32S,
+    constants=_CONSTANTS_JK02,
     unnamed=_UNNAMED_32S,
 )
 JK_PB2A16S15P: Final = replace(
@@ -350,7 +349,7 @@ JK_B2A20S20P: Final = Model(
     balance_rating_a=2,
     settings=_32S_SETTINGS,
     device_info=_INFO,
-    constants=_CONSTANTS_32S
+    constants=_CONSTANTS_JK02
     | {
         # This software keeps something else where others have the heater's current, and has none of the rest.
         "heater_current_a": -7.722,
@@ -381,6 +380,7 @@ JK_B2A8S20P: Final = Model(
     balance_rating_a=2,
     settings=_JK02_SETTINGS,
     device_info=_INFO,
+    constants=_CONSTANTS_JK02,
     unnamed=_UNNAMED_24S,
 )
 JK_BD6A17S6P: Final = replace(

@@ -324,10 +324,11 @@ def _changes_of_cells(seen: _Seen, before: _Seen, slack: int) -> list[str]:
         )
     ):
         found.append("balance-lead resistance")
-    if t.balance_action is b.balance_action and not (
-        abs(t.balance_current_a - b.balance_current_a) <= _BALANCE_CURRENT_STEP_A
-    ):
-        found.append("balance current")
+    if t.balance_action is b.balance_action:
+        if not abs(t.balance_current_a - b.balance_current_a) <= _BALANCE_CURRENT_STEP_A:
+            found.append("balance current")
+    elif t.generation is Generation.JK04:
+        found.append("balance action")
     return found
 
 

@@ -1,0 +1,1 @@
+"""Programs that print figures as JSON: `python -m benchmarks.NAME --json`."""
