@@ -12,6 +12,7 @@ import pytest  # noqa: E402
 import custom_components  # noqa: E402, F401
 
 from .packs import all_enabled, packs  # noqa: E402, F401
+from .radio import radio  # noqa: E402, F401
 
 
 @pytest.fixture(autouse=True)

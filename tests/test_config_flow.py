@@ -347,7 +347,10 @@ async def test_title(hass: HomeAssistant, probe: AsyncMock, read: Probe, title: 
 
 @pytest.mark.parametrize(
     ("read", "voltage", "soc"),
-    [(a_probe(pack_voltage_v=None, state_of_charge_pct=None), "10.05", "-"), (a_probe(state_of_charge_pct=0), "53.21", "0")],
+    [
+        (a_probe(pack_voltage_v=None, state_of_charge_pct=None), "10.05", "-"),
+        (a_probe(state_of_charge_pct=0), "53.21", "0"),
+    ],
     ids=["JK04", "empty"],
 )
 async def test_what_a_board_does_not_measure(

@@ -11,13 +11,15 @@ from dataclasses import asdict
 from typing import Final
 
 from homeassistant.components import bluetooth
+from homeassistant.config_entries import ConfigEntryState
+from homeassistant.const import CONF_ADDRESS
 from homeassistant.core import HomeAssistant
 from homeassistant.helpers import device_registry as dr
 
 from .bms.frames import checksum
 from .bms.layout import DEVICE_INFO, SECRET_FIELDS, FrameType, Generation
 from .bms.link import LinkStatus
-from .coordinator import JkBmsConfigEntry
+from .coordinator import JkBmsConfigEntry, JkBmsCoordinator
 from .errors import reachability
 
 _SECRET_SPANS: Final = tuple(
@@ -35,11 +37,20 @@ type Json = dict[str, Json] | list[Json] | str | int | float | bool | None
 
 async def async_get_config_entry_diagnostics(hass: HomeAssistant, entry: JkBmsConfigEntry) -> dict[str, Json]:
     """Return the diagnostics of one pack; nothing is asked of the board."""
-    coordinator = entry.runtime_data
-    receiver, state = coordinator.receiver, coordinator.state
-    return {
+    diagnostics: dict[str, Json] = {
         "entry": {"state": entry.state.value, "source": entry.source, "options": dict(entry.options)},
         "device": _device(hass, entry),
+        "bluetooth": _bluetooth(hass, entry.data[CONF_ADDRESS]),
+    }
+    if entry.state is ConfigEntryState.LOADED:
+        diagnostics |= _pack(entry.runtime_data, hass.loop.time())
+    return diagnostics
+
+
+def _pack(coordinator: JkBmsCoordinator, now_s: float) -> dict[str, Json]:
+    """Return what is known of a pack that could be read."""
+    receiver, state = coordinator.receiver, coordinator.state
+    return {
         "board": {
             **asdict(receiver.board),
             "newer_than_known": receiver.board.newer_than_known,
@@ -55,8 +66,7 @@ async def async_get_config_entry_diagnostics(hass: HomeAssistant, entry: JkBmsCo
             "stale_after_s": coordinator.stale_after_s,
             "run_time_s": state.telemetry.run_time_s,
         },
-        "link": _link(coordinator.link.status, hass.loop.time()),
-        "bluetooth": _bluetooth(hass, coordinator.address),
+        "link": _link(coordinator.link.status, now_s),
     }
 
 

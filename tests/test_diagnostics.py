@@ -1,0 +1,134 @@
+"""The diagnostics download: what helps is in it, what identifies is not."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any
+
+import pytest
+from homeassistant.components.diagnostics import DOMAIN as DIAGNOSTICS
+from homeassistant.core import HomeAssistant
+from homeassistant.setup import async_setup_component
+from pytest_homeassistant_custom_component.typing import ClientSessionGenerator
+
+from custom_components.jk_bms.bms.frames import FrameAssembler
+from custom_components.jk_bms.bms.layout import SECRET_FIELDS, Generation
+from custom_components.jk_bms.bms.link import LinkProblem
+from custom_components.jk_bms.bms.telemetry import decode_device_info
+from simulator.models import JK_B2A8S20P, JK_PB2A16S20P, Model
+
+from .packs import PACK_32S, Packs
+from .radio import Radio
+
+ADDRESS = "C8:47:80:9A:BC:DE"
+SECRETS = {
+    "device_name": b"Garage Mueller",
+    "device_passcode": b"4711#door",
+    "serial_number": b"50603N64077",
+    "user_data": b"Peter Mueller",
+    "setup_passcode": b"geheim0815",
+    "user_data_2": b"Tel 0123456789",
+}
+
+
+async def download(hass: HomeAssistant, hass_client: ClientSessionGenerator, entry_id: str) -> str:
+    """Return the whole file, as a user gets it."""
+    assert await async_setup_component(hass, DIAGNOSTICS, {})
+    client = await hass_client()
+    response = await client.get(f"/api/diagnostics/config_entry/{entry_id}")
+    assert response.status == 200
+    return await response.text()
+
+
+def data_of(text: str) -> dict[str, Any]:
+    data = json.loads(text)["data"]
+    assert isinstance(data, dict)
+    return data
+
+
+def traces(secret: bytes) -> list[str]:
+    """Return the forms in which a secret may turn up in a text."""
+    return [secret.decode().lower(), secret.hex(), secret.hex(" "), secret[::-1].hex(), repr(list(secret))]
+
+
+@pytest.mark.parametrize("model", [JK_PB2A16S20P, JK_B2A8S20P], ids=lambda model: model.name)
+async def test_download_tells_no_secret(
+    hass: HomeAssistant, hass_client: ClientSessionGenerator, radio: Radio, model: Model
+) -> None:
+    secrets = SECRETS if model.generation is Generation.JK02_32S else {k: SECRETS[k] for k in list(SECRETS)[:-1]}
+    board = radio.add(model, address=ADDRESS, device_info=dict(secrets))
+    entry = await radio.set_up()
+    assert entry.title == "Garage Mueller"
+    assert any(SECRETS["device_passcode"] in frame for frame in board.board.answer(0x97, b"")), "it was really sent"
+
+    text = (await download(hass, hass_client, entry.entry_id)).lower()
+    assert '"device_info": "55aaeb90' in text
+    for secret in secrets.values():
+        for trace in traces(secret):
+            assert trace not in text
+    address = bytes.fromhex(ADDRESS.replace(":", ""))
+    for trace in (ADDRESS, ADDRESS.replace(":", "-"), "9a:bc:de", "9abcde", address.hex(), address[::-1].hex()):
+        assert trace.lower() not in text
+    assert not re.search(r"(?:[0-9a-f]{2}:){5}[0-9a-f]{2}", text), "no address of anything else either"
+
+
+async def test_frames_can_still_be_decoded(
+    hass: HomeAssistant, hass_client: ClientSessionGenerator, radio: Radio
+) -> None:
+    radio.add(address=ADDRESS, device_info=dict(SECRETS))
+    entry = await radio.set_up()
+    frames = data_of(await download(hass, hass_client, entry.entry_id))["last_frames"]
+    assert set(frames) == {"settings", "cell_info", "device_info"}
+    for frame in frames.values():
+        assert FrameAssembler().feed(bytes.fromhex(frame)) == [bytes.fromhex(frame)]
+    info = decode_device_info(bytes.fromhex(frames["device_info"]), Generation.JK02_32S)
+    assert (info.model, info.software_version) == ("JK_PB2A16S20P", "15.41")
+    assert {getattr(info, name) for name in SECRET_FIELDS} == {""}
+
+
+async def test_what_is_in_it(hass: HomeAssistant, hass_client: ClientSessionGenerator, radio: Radio) -> None:
+    board = radio.add(address=ADDRESS, device_info=dict(SECRETS))
+    entry = await radio.set_up()
+    await radio.clock.run(10)
+    data = data_of(await download(hass, hass_client, entry.entry_id))
+    assert data["entry"] == {"state": "loaded", "source": "bluetooth", "options": {}}
+    assert data["device"] == [{"model": "JK_PB2A16S20P", "hw_version": "15A", "sw_version": "15.41"}]
+    assert data["board"] == {
+        "generation": "jk02_32s",
+        "software_major": 15,
+        "is_balancer": False,
+        "confirmed": True,
+        "newer_than_known": False,
+        "certain": True,
+    }
+    assert data["counters"]["good"] > 15
+    assert data["counters"]["implausible"] == 0
+    assert data["timing"]["last_frame_age_s"] < 1
+    assert data["timing"]["stale_after_s"] == 20
+    link = data["link"]
+    assert (link["state"], link["connects"], link["drops"], link["problem"]) == ("connected", 1, 0, None)
+    assert link["paused_for_s"] is None
+    assert data["bluetooth"]["address"] == "C8:47:80:**:**:**"
+    assert "scanner(s) registered" in data["bluetooth"]["reachability"]
+    assert data["bluetooth"]["advertisement"]["rssi"] == board.rssi
+    assert data["bluetooth"]["advertisement"]["manufacturer_data"] == {"2917": "88a0 of 8 bytes"}
+
+
+async def test_times_of_the_link(hass: HomeAssistant, hass_client: ClientSessionGenerator, packs: Packs) -> None:
+    pack = await packs.add(*PACK_32S)
+    now_s = pack.link.now()
+    pack.link.report(connected_since_s=now_s - 90, source=None)
+    link = data_of(await download(hass, hass_client, pack.entry.entry_id))["link"]
+    assert (link["connected_for_s"], link["source"]) == (pytest.approx(90, abs=1), None)
+    await pack.link.pause(600)
+    data = data_of(await download(hass, hass_client, pack.entry.entry_id))
+    assert data["link"]["paused_for_s"] == pytest.approx(600, abs=1)
+    assert "advertisement" not in data["bluetooth"], "it was never heard"
+
+
+async def test_entry_that_is_not_loaded(hass: HomeAssistant, hass_client: ClientSessionGenerator, packs: Packs) -> None:
+    pack = await packs.add(fails_with=LinkProblem.BUSY)
+    data = data_of(await download(hass, hass_client, pack.entry.entry_id))
+    assert data["entry"]["state"] == "setup_retry"
+    assert "scanner(s) registered" in data["bluetooth"]["reachability"]

@@ -1,0 +1,125 @@
+"""Set-up, unloading and removal: what goes wrong over links without a radio, the whole over a simulated one."""
+
+from __future__ import annotations
+
+from unittest.mock import patch
+
+import pytest
+from homeassistant.config_entries import ConfigEntryState
+from homeassistant.const import STATE_UNAVAILABLE
+from homeassistant.core import HomeAssistant
+from homeassistant.data_entry_flow import FlowResultType
+from homeassistant.helpers import device_registry as dr
+from homeassistant.helpers import entity_registry as er
+from homeassistant.helpers import issue_registry as ir
+
+from custom_components.jk_bms.bms.link import LinkProblem, LinkState
+from custom_components.jk_bms.const import DOMAIN
+
+from .packs import ADDRESS, PACK_32S, Packs
+from .radio import Radio
+
+
+@pytest.mark.parametrize("problem", list(LinkProblem))
+async def test_without_a_reading_home_assistant_tries_again_and_says_why(
+    hass: HomeAssistant, packs: Packs, problem: LinkProblem
+) -> None:
+    pack = await packs.add(fails_with=problem)
+    entry = pack.entry
+    assert entry.state is ConfigEntryState.SETUP_RETRY
+    assert entry.error_reason_translation_key == f"link_{problem}"
+    assert entry.error_reason_translation_placeholders
+    assert entry.error_reason_translation_placeholders["name"] == "Keller"
+    assert "scanner(s) registered" in entry.error_reason_translation_placeholders["reason"]
+    assert entry.reason
+    assert ("scanner(s) registered" in entry.reason) is (problem is not LinkProblem.NOT_A_JK_BMS)
+    issue = ir.async_get(hass).async_get_issue(DOMAIN, f"pairing_needed_{entry.entry_id}")
+    assert (issue is not None) is (problem is LinkProblem.PAIRING_NEEDED)
+
+    assert await hass.config_entries.async_unload(entry.entry_id)
+    await packs.set_up(pack, *PACK_32S)
+    assert entry.state is ConfigEntryState.LOADED
+
+
+async def test_unload_lets_go_and_reload_comes_back(hass: HomeAssistant, packs: Packs) -> None:
+    pack = await packs.add(*PACK_32S)
+    link = pack.link
+    assert link.started
+    entity_id = pack.get("pack_voltage").entity_id
+    assert await hass.config_entries.async_unload(pack.entry.entry_id)
+    assert not link.started
+    assert link.status.state is LinkState.DISCONNECTED
+    state = hass.states.get(entity_id)
+    assert state
+    assert state.state == STATE_UNAVAILABLE
+
+    await packs.set_up(pack, *PACK_32S)
+    assert pack.link is not link
+    assert pack.link.started
+    assert pack.value("pack_voltage") != STATE_UNAVAILABLE
+
+
+async def test_failed_start_lets_go(packs: Packs) -> None:
+    with patch("custom_components.jk_bms.coordinator.JkBmsCoordinator.async_shutdown") as shutdown:
+        await packs.add(fails_with=LinkProblem.NO_DATA)
+    shutdown.assert_awaited_once()
+
+
+async def test_two_packs_of_the_same_name_are_two_devices(hass: HomeAssistant, packs: Packs) -> None:
+    first = await packs.add(*PACK_32S)
+    second = await packs.add(*PACK_32S, address="C8:47:80:00:00:02")
+    devices = dr.async_get(hass)
+    assert [len(dr.async_entries_for_config_entry(devices, pack.entry.entry_id)) for pack in (first, second)] == [1, 1]
+    assert first.get("pack_voltage").entity_id != second.get("pack_voltage").entity_id
+
+    assert await hass.config_entries.async_unload(first.entry.entry_id)
+    assert second.link.started
+    assert first.value("pack_voltage") == STATE_UNAVAILABLE
+    assert second.value("pack_voltage") != STATE_UNAVAILABLE
+
+
+@pytest.mark.parametrize("fails_with", [None, LinkProblem.PAIRING_NEEDED], ids=["loaded", "never reached"])
+async def test_removal_leaves_nothing(hass: HomeAssistant, packs: Packs, fails_with: LinkProblem | None) -> None:
+    pack = await packs.add(*PACK_32S, fails_with=fails_with)
+    assert (pack.entry.state is ConfigEntryState.LOADED) is (fails_with is None)
+    with patch("homeassistant.components.bluetooth.async_rediscover_address") as rediscover:
+        await hass.config_entries.async_remove(pack.entry.entry_id)
+        await hass.async_block_till_done()
+    rediscover.assert_called_once_with(hass, ADDRESS)
+    entry_id = pack.entry.entry_id
+    assert not dr.async_entries_for_config_entry(dr.async_get(hass), entry_id)
+    assert not er.async_entries_for_config_entry(er.async_get(hass), entry_id)
+    assert not [issue for issue in ir.async_get(hass).issues.values() if issue.domain == DOMAIN]
+    assert not [state for state in hass.states.async_all() if "keller" in state.entity_id]
+    assert DOMAIN not in hass.data
+
+
+async def test_whole_life_over_the_radio(hass: HomeAssistant, radio: Radio) -> None:
+    board = radio.add()
+    (flow,) = await radio.found()
+    result = await radio.submit(flow)
+    assert result["step_id"] == "pack"
+    placeholders = result["description_placeholders"]
+    assert placeholders
+    assert (placeholders["model"], placeholders["cells"]) == ("JK_PB2A16S20P", "16")
+    assert float(placeholders["voltage"]) == pytest.approx(board.board.pack.voltage_v, abs=0.05)
+    assert board.connectable, "the pack is free while the owner looks at it"
+    assert await radio.found()
+
+    result = await radio.submit(result)
+    assert result["type"] is FlowResultType.CREATE_ENTRY
+    entry = result["result"]
+    assert entry.state is ConfigEntryState.LOADED
+    assert not board.connectable
+    states = {state.entity_id: state for state in hass.states.async_all("sensor")}
+    cells = [state for entity_id, state in states.items() if "cell_16" in entity_id]
+    assert [float(state.state) for state in cells] == [pytest.approx(3.3, abs=0.2)]
+    assert not await radio.found()
+
+    assert await hass.config_entries.async_unload(entry.entry_id)
+    assert board.connectable
+    assert not await radio.found(), "it is known"
+
+    await hass.config_entries.async_remove(entry.entry_id)
+    await hass.async_block_till_done(wait_background_tasks=True)
+    assert await radio.found(), "it may be added anew"
