@@ -98,11 +98,14 @@ class Clock:
     sleep: Callable[[float], Awaitable[None]]
 
     async def within[T](self, awaitable: Awaitable[T], timeout_s: float) -> T:
-        """Return what the awaitable gives. Raises TimeoutError, and cancels it, if that takes longer."""
+        """Return what the awaitable gives. Raises TimeoutError, and cancels it, if that takes longer.
+
+        Work that was cancelled by somebody else, as backends do when they go away, counts as late, not as our end.
+        """
         work, alarm = asyncio.ensure_future(awaitable), asyncio.ensure_future(self.sleep(timeout_s))
         try:
             await asyncio.wait((work, alarm), return_when=asyncio.FIRST_COMPLETED)
-            if work.done():
+            if work.done() and not work.cancelled():
                 return work.result()
             raise TimeoutError
         finally:
@@ -197,6 +200,7 @@ class Connection:
         self._clock = clock
         self._opened_s = clock.now()
         self._client: BleakClientWithServiceCache | None = None
+        self._ports: Ports
         self._expected: dict[asyncio.Future[Reading | None], Callable[[Reading], bool]] = {}
         self._loss = LinkProblem.CONNECTION_FAILED
 
@@ -223,7 +227,7 @@ class Connection:
                 # What a stack remembers of another firmware, or of a discovery that broke off, never mends by itself.
                 await self._clock.within(client.clear_cache(), GATT_TIMEOUT_S)
                 raise CharacteristicsMissingError(problem)
-            self._write_to, self._with_response = ports.write, ports.write_with_response
+            self._ports = ports
             await self._clock.within(client.start_notify(ports.notify, self._on_notification), GATT_TIMEOUT_S)
         LOGGER.debug("%s: listening to handle %s, talking to %s", self._name, ports.notify.handle, ports.write.handle)
         await self._clock.sleep(SETTLE_S)
@@ -260,18 +264,20 @@ class Connection:
             return await self._arrival(arrived, timeout_s)
 
     async def close(self) -> None:
-        """Let go of the board, whatever happens, also when cancelled meanwhile."""
+        """Let go of the board; goes on to the end even when cancelled meanwhile. Once for every `open`."""
         client, self._client = self._client, None
-        if client is None:
-            return
+        assert client is not None
         self._receiver.link_lost()
         self._end()
         letting_go = asyncio.ensure_future(self._disconnect(client))
-        try:
-            await asyncio.shield(letting_go)
-        except asyncio.CancelledError:
-            await letting_go
-            raise
+        interruption = None
+        while not letting_go.done():
+            try:
+                await asyncio.shield(letting_go)
+            except asyncio.CancelledError as error:
+                interruption = error
+        if interruption:
+            raise interruption
 
     def loss(self) -> LinkError:
         """Return the error that says why the link is lost."""
@@ -281,7 +287,8 @@ class Connection:
         with self._bleak_errors():
             if self._client is None:
                 raise self.loss()
-            writing = self._client.write_gatt_char(self._write_to, data, response=self._with_response)
+            ports = self._ports
+            writing = self._client.write_gatt_char(ports.write, data, response=ports.write_with_response)
             await self._clock.within(writing, GATT_TIMEOUT_S)
 
     async def _disconnect(self, client: BleakClientWithServiceCache) -> None:

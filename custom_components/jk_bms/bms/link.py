@@ -214,13 +214,14 @@ class Link:
             self._at_rest.set()
 
     async def _sit_out_pause(self) -> None:
-        while self._paused_until_s is not None and (left_s := self._paused_until_s - self._clock.now()) > 0:
+        self._at_rest.set()
+        while self._paused_until_s is not None:
             self._report(
                 replace(self.status, state=LinkState.PAUSED, problem=None, paused_until_s=self._paused_until_s)
             )
-            self._at_rest.set()
-            await self._rest(left_s)
-        self._paused_until_s = None
+            await self._rest(self._paused_until_s - self._clock.now())
+            if self._paused_until_s is not None and self._paused_until_s <= self._clock.now():
+                self._paused_until_s = None
         self._at_rest.clear()
 
     async def _attempt(self) -> float:
@@ -244,11 +245,10 @@ class Link:
         try:
             await connection.start_stream()
             self._connected(connection)
-            match self._mode:
-                case LinkMode.LIVE:
-                    await self._watch(connection)
-                case LinkMode.PERIODIC:
-                    await self._read_once(connection)
+            if self._mode is LinkMode.LIVE:
+                await self._watch(connection)
+            else:
+                await self._read_once(connection)
         finally:
             self._connection = None
             await connection.close()
