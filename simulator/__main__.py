@@ -32,6 +32,9 @@ from simulator.fleet import Member, carried, demo, load_test
 TICK_S = 1.0
 """How often a pack that no one listens to lives on."""
 SLOTS = 3
+FASTEST = 6.0
+"""Of two frames whose clocks and charge lie further apart than the time between them allows, the integration believes
+neither: from about 7 simulated seconds a second on it waits for ever."""
 
 
 class CommandError(Exception):
@@ -152,13 +155,21 @@ async def run(arguments: argparse.Namespace) -> None:
             raise result
 
 
+def speed(text: str) -> float:
+    """Read a speed that the integration can follow. Raises ArgumentTypeError."""
+    number = float(text)
+    if not 0 < number <= FASTEST:
+        raise argparse.ArgumentTypeError(f"{text}: more than 0 and at most {FASTEST:g} simulated seconds a second")
+    return number
+
+
 def main() -> None:
     """Read the command line and run."""
     parser = argparse.ArgumentParser(prog="python -m simulator", description="Simulated JK packs behind proxies.")
     parser.add_argument("--packs", default="demo", help="demo (three packs), or how many packs of 16 cells")
     parser.add_argument("--proxies", type=int, help="how many Bluetooth proxies carry them")
     parser.add_argument("--slots", type=int, default=SLOTS, help="connections that a proxy can hold")
-    parser.add_argument("--speed", type=float, default=1.0, help="simulated seconds per second")
+    parser.add_argument("--speed", type=speed, default=1.0, help=f"simulated seconds a second, up to {FASTEST:g}")
     parser.add_argument("--seed", type=int, default=1, help="the same seed gives the same packs")
     parser.add_argument("--port", type=int, default=0, help="of the first proxy, the others follow (default: any free)")
     asyncio.run(run(parser.parse_args()))

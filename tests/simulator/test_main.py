@@ -7,7 +7,9 @@ import json
 import os
 import signal
 import sys
+from argparse import ArgumentTypeError
 from asyncio.subprocess import DEVNULL, PIPE, Process
+from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -16,7 +18,9 @@ from typing import Any
 import pytest
 
 from custom_components.jk_bms.bms.alarms import Alarm
-from simulator.__main__ import CommandError, carry_out
+from custom_components.jk_bms.bms.frames import Command
+from custom_components.jk_bms.bms.receiver import Receiver, Verdict
+from simulator.__main__ import FASTEST, CommandError, carry_out, speed
 from simulator.fleet import Member, carried, demo, load_test
 
 PROJECT = Path(__file__).parents[2]
@@ -49,7 +53,7 @@ async def until_ready(process: Process) -> tuple[list[Any], list[Any]]:
 
 @pytest.mark.enable_socket
 async def test_demo_announces_itself_obeys_and_ends_with_its_pipe() -> None:
-    async with simulator("--speed", "30") as process:
+    async with simulator("--speed", "6") as process:
         proxies, packs = await until_ready(process)
         assert [proxy["proxy"] for proxy in proxies] == ["bluetooth-proxy-1", "bluetooth-proxy-2"]
         assert {proxy["host"] for proxy in proxies} == {"127.0.0.1"}
@@ -96,6 +100,24 @@ def test_same_seed_same_fleet() -> None:
         return frames
 
     assert life(1) == life(1) != life(2)
+
+
+def test_at_the_highest_speed_frames_are_still_believed() -> None:
+    for member in demo(seed=1, speed=FASTEST):
+        board, receiver = member.firmware.board, Receiver()
+        receiver.feed(board.answer(Command.DEVICE_INFO, b"")[0], 0)
+        verdicts: Counter[Verdict] = Counter()
+        for number in range(4000):
+            board.advance(0.55 * FASTEST)
+            verdicts.update(reading.verdict for reading in receiver.feed(board.cell_info_frame(), 0.55 * number))
+        assert verdicts[Verdict.ACCEPTED] > 3990
+
+
+@pytest.mark.parametrize("text", ["0", "-1", "7", "nan"])
+def test_a_speed_that_nothing_can_follow_is_refused(text: str) -> None:
+    assert speed("2.5") == 2.5
+    with pytest.raises(ArgumentTypeError):
+        speed(text)
 
 
 @pytest.fixture
