@@ -26,7 +26,7 @@ from custom_components.jk_bms.bms.link import LinkError, LinkProblem, Probe
 from custom_components.jk_bms.bms.telemetry import DeviceInfo, Telemetry
 from custom_components.jk_bms.const import DOMAIN
 
-from .advertisements import ADDRESS, FFE0, JK, NAME, advertisement, hear
+from .advertisements import ADDRESS, JK, NAME, advertisement, hear
 
 pytestmark = pytest.mark.usefixtures("enable_bluetooth")
 
