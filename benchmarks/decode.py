@@ -34,7 +34,7 @@ from custom_components.jk_bms.bms.frames import checksum
 from custom_components.jk_bms.bms.layout import FRAME_LENGTH, Generation
 from custom_components.jk_bms.bms.plausibility import Plausibility
 from custom_components.jk_bms.bms.receiver import Receiver
-from custom_components.jk_bms.bms.telemetry import Telemetry, decode_telemetry
+from custom_components.jk_bms.bms.telemetry import Telemetry, TelemetryDecoder, decode_telemetry
 from scripts.decode import Decoder
 from simulator.board import Board as SimulatedBoard
 from simulator.charger import Charger, House
@@ -154,14 +154,14 @@ def live(generation: Generation, frames: int, seed: int) -> Damage:
     """Damage each frame of a stream, and count what is published of them."""
     model, random, count = MODELS[generation], Random(seed), Damage()
     board = Board(generation, model.major, confirmed=True)
-    plausibility = Plausibility()
+    decoder, plausibility = TelemetryDecoder(board), Plausibility()
     shown = [name for name in Telemetry.__slots__ if name not in NOT_SHOWN]
     past: list[bytes] = []
     source = stream(model, seed)
     frame = next(source)
     for number, following in enumerate(islice(source, frames)):
         now_s = number * FRAME_PERIOD_S
-        telemetry = decode_telemetry(frame, board)
+        telemetry = decoder.decode(frame)
         if number > 2:
             kind = random.choice(DAMAGES)
             other = damaged(frame, following, random.choice(past), kind, random)

@@ -67,7 +67,9 @@ class FrameAssembler:
         """Return the frames, each 300 bytes, that are complete with these bytes."""
         buffer = self._buffer
         buffer += data
-        frames = []
+        frames: list[bytes] = []
+        if len(buffer) < FRAME_LENGTH and buffer.startswith(HEADER):
+            return frames
         start = 0
         while True:
             header = buffer.find(HEADER, start)

@@ -61,6 +61,11 @@ class Field:
         return struct.calcsize(f"<{self.code}") * self.count
 
     @property
+    def bits(self) -> int:
+        """The field's bits in a frame that is read as one little-endian number."""
+        return ((1 << 8 * self.size) - 1) << 8 * self.offset
+
+    @property
     def is_text(self) -> bool:
         """Whether the field is a NUL-terminated string."""
         return self.code.endswith("s")
@@ -88,6 +93,8 @@ class Layout:
             for field in self.fields
             if field.count > 1
         )
+        self.bits = sum(field.bits for field in self.fields)
+        """The bits of all fields in a frame that is read as one little-endian number."""
 
     def read(self, frame: bytes, used: int | None = None) -> dict[str, Value]:
         """Return every field of the frame by name, numbers in their units; of arrays the first `used` values only."""

@@ -20,7 +20,7 @@ from operator import sub
 from typing import Final
 
 from .layout import CELL_INFO, Generation
-from .telemetry import BalanceAction, DeviceInfo, Settings, Telemetry
+from .telemetry import STILL_BITS, BalanceAction, DeviceInfo, Settings, Telemetry
 
 _CELL_RANGE_V: Final = (0.5, 5.0)
 _AVERAGE_V: Final = {Generation.JK04: 0.003_5, Generation.JK02_24S: 0.003_1, Generation.JK02_32S: 0.003_1}
@@ -70,19 +70,9 @@ _QUIET_FIELDS: Final = (
 """Fields that rarely change and that nothing else in the frame confirms: one bit of difference has to come twice."""
 
 
-def _bits(generation: Generation, names: tuple[str, ...]) -> int:
-    """Return the bits of a frame, read as one little-endian number, that the fields take."""
-    bits = 0
-    for field in CELL_INFO[generation].fields:
-        if field.name in names:
-            bits |= ((1 << 8 * field.size) - 1) << 8 * field.offset
-    return bits
-
-
-_QUIET_BITS: Final = {generation: _bits(generation, _QUIET_FIELDS) for generation in Generation}
-_BITS_OF_FIELD: Final = {
-    generation: {name: bits for name in _QUIET_FIELDS if (bits := _bits(generation, (name,)))}
-    for generation in Generation
+_BITS_OF_QUIET_FIELDS: Final = {
+    generation: {each.name: each.bits for each in layout.fields if each.name in _QUIET_FIELDS}
+    for generation, layout in CELL_INFO.items()
 }
 
 
@@ -92,6 +82,7 @@ class _Seen:
 
     bits: int
     telemetry: Telemetry
+    cells_v: tuple[float, ...]
     now_s: float
     contradictions: tuple[str, ...]
     average_residual_v: float
@@ -180,6 +171,7 @@ def _see(frame: bytes, telemetry: Telemetry, now_s: float) -> _Seen:
     return _Seen(
         int.from_bytes(frame, "little"),
         telemetry,
+        cells,
         now_s,
         tuple(contradictions(telemetry, cells, average_residual_v, total_v)),
         average_residual_v,
@@ -261,25 +253,75 @@ def _unconfirmed_changes(seen: _Seen, before: _Seen, slack: int) -> list[str]:
     t, b = seen.telemetry, before.telemetry
     if t.generation is not b.generation:
         return ["generation"]
-    passed_s = max(0.0, seen.now_s - before.now_s)
-    found = []
-    changed = (seen.bits ^ before.bits) & _QUIET_BITS[t.generation]
-    if changed:
-        found += [name for name, bits in _BITS_OF_FIELD[t.generation].items() if changed & bits]
-    found += _changes_of_cells(seen, before, slack)
+    passed_s = _passed_s(t, b, max(0.0, seen.now_s - before.now_s))
+    found = _changes_of_cells(seen, before, slack)
     found += _changes_of_time(t, b, passed_s)
     if t.generation is not Generation.JK04:
         found += _changes_of_charge(t, b, passed_s)
+        found += _changes_of_temperature(t, b, passed_s, slack)
         if before.power_agrees and not seen.power_agrees:
             found.append("current against power")
-        probes, probes_before = _probes_c(t), _probes_c(b)
-        if probes != probes_before:
-            limit_k = (_TEMPERATURE_STEP_K + _TEMPERATURE_RATE_K_PER_S * passed_s) * slack
-            if any(_stepped(new, old, limit_k) for new, old in zip(probes, probes_before, strict=True)):
-                found.append("temperature")
-        if b.mos_temperature_c == b.mos_temperature_copy_c and t.mos_temperature_c != t.mos_temperature_copy_c:
-            found.append("the two MOSFET temperatures")
+    changed = (seen.bits ^ before.bits) & STILL_BITS[t.generation]
+    if changed:
+        found += [name for name, bits in _BITS_OF_QUIET_FIELDS[t.generation].items() if changed & bits]
+        found += _changes_of_what_stands_still(t, b, passed_s)
     return found
+
+
+def _changes_of_temperature(t: Telemetry, b: Telemetry, passed_s: float, slack: int) -> list[str]:
+    found = []
+    limit_k = (_TEMPERATURE_STEP_K + _TEMPERATURE_RATE_K_PER_S * passed_s) * slack
+    probes_c, probes_before_c = _probes_c(t), _probes_c(b)
+    if probes_c != probes_before_c:
+        for new, old in zip(probes_c, probes_before_c, strict=True):
+            if new != old and _stepped(new, old, limit_k):
+                found.append("temperature")
+                break
+    if b.mos_temperature_c == b.mos_temperature_copy_c and t.mos_temperature_c != t.mos_temperature_copy_c:
+        found.append("the two MOSFET temperatures")
+    return found
+
+
+def _changes_of_what_stands_still(t: Telemetry, b: Telemetry, passed_s: float) -> list[str]:
+    found = []
+    if t.lead_resistances_ohm != b.lead_resistances_ohm and not (
+        # JK02 boards measure their leads only while they balance.
+        (t.balancing or b.balancing or t.generation is Generation.JK04)
+        and all(
+            abs(new - old) <= _RESISTANCE_STEP_OHM
+            for new, old in zip(t.lead_resistances_ohm, b.lead_resistances_ohm, strict=False)
+        )
+    ):
+        found.append("balance-lead resistance")
+    for name, new, old in (
+        ("discharge over-current release", t.discharge_overcurrent_release_s, b.discharge_overcurrent_release_s),
+        ("discharge short-circuit release", t.discharge_short_circuit_release_s, b.discharge_short_circuit_release_s),
+        ("charge over-current release", t.charge_overcurrent_release_s, b.charge_overcurrent_release_s),
+        ("charge short-circuit release", t.charge_short_circuit_release_s, b.charge_short_circuit_release_s),
+        ("under-voltage release", t.undervoltage_release_s, b.undervoltage_release_s),
+        ("over-voltage release", t.overvoltage_release_s, b.overvoltage_release_s),
+        ("emergency countdown", t.emergency_countdown_s, b.emergency_countdown_s),
+        ("time to sleep", t.time_to_sleep_s, b.time_to_sleep_s),
+    ):
+        if new != old and new is not None and old is not None and not old - passed_s - _COUNTER_STEP_S <= new <= old:
+            found.append(name)
+    if _stepped(t.voltage_reference_v, b.voltage_reference_v, _REFERENCE_STEP_V):
+        found.append("voltage reference")
+    if t.heating is b.heating and _stepped(t.heater_current_a, b.heater_current_a, _HEATER_STEP_A):
+        found.append("heater current")
+    return found
+
+
+def _passed_s(t: Telemetry, b: Telemetry, waited_s: float) -> float:
+    """Return the time between two frames: what we have waited, or more if two clocks of the board agree on it.
+
+    Notifications can be held up on their way and then come all at once.
+    """
+    run_s = t.run_time_s - b.run_time_s
+    if run_s > waited_s and t.system_up_time_s is not None and b.system_up_time_s is not None:
+        if abs(t.system_up_time_s - b.system_up_time_s - run_s) <= _CLOCK_DRIFT_S:
+            return run_s
+    return waited_s
 
 
 def _stepped(new: float | None, old: float | None, limit: float) -> bool:
@@ -295,10 +337,9 @@ def _changes_of_cells(seen: _Seen, before: _Seen, slack: int) -> list[str]:
         return ["number of cells"]
     found = []
     if t.cell_voltages_v != b.cell_voltages_v:
-        cells, cells_before = t.known_cell_voltages_v, b.known_cell_voltages_v
-        if len(cells) != len(cells_before):
+        if len(seen.cells_v) != len(before.cells_v):
             return ["number of cells"]
-        steps_v = tuple(map(sub, cells, cells_before))
+        steps_v = tuple(map(sub, seen.cells_v, before.cells_v))
         common_v = t.average_cell_voltage_v - b.average_cell_voltage_v
         lone_v = max(max(steps_v) - common_v, common_v - min(steps_v))
         # A cell that runs away on its own moves the average by a share that the frame's own average has to show.
@@ -315,15 +356,6 @@ def _changes_of_cells(seen: _Seen, before: _Seen, slack: int) -> list[str]:
             drift_v = (t.coarse_pack_voltage_v - t.pack_voltage_v) - (b.coarse_pack_voltage_v - b.pack_voltage_v)
             if abs(drift_v) > (_COARSE_VOLTAGE_DRIFT_V + _PACK_VOLTAGE_DRIFT_V_PER_A * current_step_a) * slack:
                 found.append("the two pack voltages")
-    if t.lead_resistances_ohm != b.lead_resistances_ohm and not (
-        # JK02 boards measure their leads only while they balance.
-        (t.balancing or b.balancing or t.generation is Generation.JK04)
-        and all(
-            abs(new - old) <= _RESISTANCE_STEP_OHM
-            for new, old in zip(t.lead_resistances_ohm, b.lead_resistances_ohm, strict=True)
-        )
-    ):
-        found.append("balance-lead resistance")
     if t.balance_action is b.balance_action:
         if not abs(t.balance_current_a - b.balance_current_a) <= _BALANCE_CURRENT_STEP_A:
             found.append("balance current")
@@ -351,20 +383,9 @@ def _changes_of_time(t: Telemetry, b: Telemetry, passed_s: float) -> list[str]:
     if (t.clock_s or b.clock_s) and t.clock_s is not None and b.clock_s is not None:
         if not abs(t.clock_s - b.clock_s - run_s) <= drift_s:
             found.append("clock")
-    for name, new, old in (
-        ("discharge over-current release", t.discharge_overcurrent_release_s, b.discharge_overcurrent_release_s),
-        ("discharge short-circuit release", t.discharge_short_circuit_release_s, b.discharge_short_circuit_release_s),
-        ("charge over-current release", t.charge_overcurrent_release_s, b.charge_overcurrent_release_s),
-        ("charge short-circuit release", t.charge_short_circuit_release_s, b.charge_short_circuit_release_s),
-        ("under-voltage release", t.undervoltage_release_s, b.undervoltage_release_s),
-        ("over-voltage release", t.overvoltage_release_s, b.overvoltage_release_s),
-        ("emergency countdown", t.emergency_countdown_s, b.emergency_countdown_s),
-        ("time to sleep", t.time_to_sleep_s, b.time_to_sleep_s),
-    ):
-        if new != old and new is not None and old is not None and not old - passed_s - _COUNTER_STEP_S <= new <= old:
-            found.append(name)
     if (
-        t.charge_state_time_s is not None
+        t.charge_state_time_s != b.charge_state_time_s
+        and t.charge_state_time_s is not None
         and b.charge_state_time_s is not None
         and not 0 <= t.charge_state_time_s - b.charge_state_time_s <= passed_s + _COUNTER_STEP_S
     ):
@@ -385,10 +406,6 @@ def _changes_of_charge(t: Telemetry, b: Telemetry, passed_s: float) -> list[str]
         limit_pct = 1 + 100 * limit_ah / (b.full_charge_capacity_ah or 1)
         if _stepped(t.state_of_charge_pct, b.state_of_charge_pct, limit_pct):
             found.append("state of charge")
-    if _stepped(t.voltage_reference_v, b.voltage_reference_v, _REFERENCE_STEP_V):
-        found.append("voltage reference")
-    if t.heating is b.heating and _stepped(t.heater_current_a, b.heater_current_a, _HEATER_STEP_A):
-        found.append("heater current")
     return found
 
 

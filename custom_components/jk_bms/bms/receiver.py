@@ -15,10 +15,10 @@ from .telemetry import (
     LogEntry,
     Settings,
     Telemetry,
+    TelemetryDecoder,
     decode_device_info,
     decode_event_log,
     decode_settings,
-    decode_telemetry,
 )
 
 _FRAME_TYPES: Final = {int(frame_type): frame_type for frame_type in FrameType}
@@ -56,6 +56,7 @@ class Receiver:
         self.assembler = FrameAssembler()
         self.last_frames: dict[FrameType, bytes] = {}
         """The last accepted frame of each type."""
+        self._decoder = TelemetryDecoder(self.board)
         self._plausibility = Plausibility()
         self._rejected = 0
         self._settings_frame: bytes | None = None
@@ -68,10 +69,7 @@ class Receiver:
 
     def feed(self, data: bytes | bytearray, now_s: float) -> list[Reading]:
         """Return what the frames say that are complete with these bytes; `now_s` is a monotonic time in seconds."""
-        readings: list[Reading] = []
-        for frame in self.assembler.feed(data):
-            readings += self._read(frame, now_s)
-        return readings
+        return [reading for frame in self.assembler.feed(data) for reading in self._read(frame, now_s)]
 
     def link_lost(self) -> None:
         """Forget the beginning of a frame: the rest of it will not come."""
@@ -90,7 +88,9 @@ class Receiver:
 
     def _read_cell_info(self, frame: bytes, now_s: float) -> list[Reading]:
         board = self.board if self.board.confirmed else confirmed(self.board, frame)
-        telemetry = decode_telemetry(frame, board)
+        if board is not self._decoder.board:
+            self._decoder = TelemetryDecoder(board)
+        telemetry = self._decoder.decode(frame)
         if not board.certain:
             return [self._reading(frame, board, telemetry, waits_for="generation unknown")]
         doubt = self._plausibility.judge(frame, telemetry, now_s)

@@ -24,6 +24,7 @@ from .layout import (
     SETTINGS,
     TEMPERATURE_MISSING_C,
     Generation,
+    Layout,
 )
 
 
@@ -51,9 +52,30 @@ class Chemistry(StrEnum):
     LTO = "lto"
 
 
-_CELL_SLOTS: Final = {
-    generation: next(field for field in layout.fields if field.name == "cell_voltages_v")
+_LIVELY: Final = {
+    # What changes from frame to frame, under load at least
+    "cell_voltages_v", "average_cell_voltage_v", "reported_delta_cell_voltage_v", "highest_cell_index",
+    "lowest_cell_index", "pack_voltage_v", "coarse_pack_voltage_v", "power_magnitude_w", "current_a",
+    "charge_current_sensor_v", "discharge_current_sensor_v", "balance_current_a", "balance_action",
+    "remaining_capacity_ah", "cycle_capacity_ah", "run_time_s", "system_up_time_s", "clock_s", "charge_state_time_s",
+    "temperature_1_c", "temperature_2_c", "temperature_4_c", "temperature_5_c", "mos_temperature_c",
+    "mos_temperature_copy_c",
+}  # fmt: skip
+_LIVELY_LAYOUTS: Final = {
+    generation: Layout(*(each for each in layout.fields if each.name in _LIVELY))
     for generation, layout in CELL_INFO.items()
+}
+_STILL_LAYOUTS: Final = {
+    generation: Layout(*(each for each in layout.fields if each.name not in _LIVELY))
+    for generation, layout in CELL_INFO.items()
+}
+STILL_BITS: Final = {generation: layout.bits for generation, layout in _STILL_LAYOUTS.items()}
+"""The bits of a frame, read as one little-endian number, that seldom change."""
+_CELL_SLOTS: Final = {
+    generation: (each.offset, each.offset + each.size, each.size // each.count)
+    for generation, layout in CELL_INFO.items()
+    for each in layout.fields
+    if each.name == "cell_voltages_v"
 }
 _BALANCE_ACTIONS: Final = {int(action): action for action in BalanceAction}
 _CHARGE_STATES: Final = dict(enumerate(ChargeState))
@@ -63,13 +85,15 @@ FIRST_SOFTWARE_WITH_FIVE_PROBES: Final = 14
 FIRST_SOFTWARE_WITH_CHARGE_STATE: Final = 15
 
 # Bits of the "sensors present" mask
-_MOS_PROBE, _PROBE_1, _PROBE_2, _PROBE_4, _PROBE_5 = 0x01, 0x02, 0x04, 0x10, 0x20
-_PROBES: Final = (("mos_temperature_c", _MOS_PROBE), ("temperature_1_c", _PROBE_1), ("temperature_2_c", _PROBE_2))
-_MORE_PROBES: Final = (
-    ("mos_temperature_copy_c", _MOS_PROBE),
-    ("temperature_4_c", _PROBE_4),
-    ("temperature_5_c", _PROBE_5),
+_PROBES: Final = (
+    ("mos_temperature_c", 0x01),
+    ("mos_temperature_copy_c", 0x01),
+    ("temperature_1_c", 0x02),
+    ("temperature_2_c", 0x04),
+    ("temperature_4_c", 0x10),
+    ("temperature_5_c", 0x20),
 )
+_PROBE_NAMES: Final = tuple(name for name, _bit in _PROBES)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -207,22 +231,13 @@ class Telemetry:
         return None if self.alarm_bits is None else alarms(self.alarm_bits)
 
 
+# A frozen dataclass sets its fields one by one through `object.__setattr__`, which for so many of them takes longer
+# than all the rest of decoding. So they are set while it is not frozen yet.
 _TelemetryDraft: Final = make_dataclass(
     "_TelemetryDraft", [(each.name, each.type) for each in fields(Telemetry)], slots=True
 )
 _DEFAULTS: Final = {each.name: None for each in fields(Telemetry)}
 _IN_ORDER: Final = itemgetter(*_DEFAULTS)
-
-
-def _telemetry(values: dict[str, Any]) -> Telemetry:
-    """Return the values as Telemetry.
-
-    A frozen dataclass sets its fields one by one through `object.__setattr__`, which for so many of them is a quarter
-    of all the time that a frame takes. So they are set while it is not frozen yet.
-    """
-    draft = _TelemetryDraft(*_IN_ORDER(_DEFAULTS | values))
-    draft.__class__ = Telemetry
-    return cast("Telemetry", draft)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -332,42 +347,79 @@ class LogEntry:
 
 def decode_telemetry(frame: bytes, board: Board) -> Telemetry:
     """Decode a cell info frame of the board's generation."""
-    generation = board.generation
-    # shapes are those of the layout table
-    values: dict[str, Any] = CELL_INFO[generation].read(frame, _used_slots(frame, generation))
-    cells = values["cell_voltages_v"]
-    if 0 in cells:
-        values["cell_voltages_v"] = tuple(voltage or None for voltage in cells)
-    values["reported_highest_cell"] = values.pop("highest_cell_index") + 1
-    values["reported_lowest_cell"] = values.pop("lowest_cell_index") + 1
-    values["balance_action"] = _BALANCE_ACTIONS.get(values["balance_action"])
-    if generation is not Generation.JK04:
-        _decode_jk02(values)
-        if generation is Generation.JK02_32S:
-            _decode_32s(values, board)
-    if board.is_balancer:
-        for name in _ABSENT_ON_BALANCERS:
-            values.pop(name, None)
-    values["generation"] = generation
-    values["counter"] = frame[5]
-    return _telemetry(values)
+    return TelemetryDecoder(board).decode(frame)
+
+
+class TelemetryDecoder:
+    """Decodes the cell info frames of one board, one after the other.
+
+    Most of a frame stands still from one to the next, so that part is decoded only when a bit of it has changed.
+    """
+
+    def __init__(self, board: Board) -> None:
+        self.board = board
+        self._layout = _LIVELY_LAYOUTS[board.generation]
+        self._still_bits = STILL_BITS[board.generation]
+        self._seen = (-1, -1)
+        self._still: dict[str, Any] = {}
+        self._absent: dict[str, None] = {}
+        """Lively fields that the board does not have, whatever its frames say there."""
+
+    def decode(self, frame: bytes) -> Telemetry:
+        """Decode a frame, which must be of the board's generation."""
+        board = self.board
+        used = _used_slots(frame, board.generation)
+        seen = (int.from_bytes(frame, "little") & self._still_bits, used)
+        if seen != self._seen:
+            self._still = _decode_still(frame, board, used)
+            self._absent = _absent(board, self._still["temperature_sensor_mask"])
+            self._seen = seen
+        values = self._still | self._layout.read(frame, used)
+        cells = values["cell_voltages_v"]
+        if 0 in cells:
+            values["cell_voltages_v"] = tuple(voltage or None for voltage in cells)
+        values["reported_highest_cell"] = values["highest_cell_index"] + 1
+        values["reported_lowest_cell"] = values["lowest_cell_index"] + 1
+        values["balance_action"] = _BALANCE_ACTIONS.get(values["balance_action"])
+        values["counter"] = frame[5]
+        for name in _PROBE_NAMES:
+            if values[name] == TEMPERATURE_MISSING_C:
+                values[name] = None
+        if self._absent:
+            values |= self._absent
+        if board.software_major is None and not values["temperature_4_c"] and not values["temperature_5_c"]:
+            # Two exact zeros are what software without these probes sends.
+            values["temperature_4_c"] = values["temperature_5_c"] = None
+        draft = _TelemetryDraft(*_IN_ORDER(values))
+        draft.__class__ = Telemetry
+        return cast("Telemetry", draft)
 
 
 def _used_slots(frame: bytes, generation: Generation) -> int:
     """Return how many cell slots there are up to the last one that shows a voltage."""
-    field = _CELL_SLOTS[generation]
-    used = len(frame[field.offset : field.offset + field.size].rstrip(b"\0"))
-    width = field.size // field.count
-    return -(-used // width)
+    start, end, width = _CELL_SLOTS[generation]
+    return -(-len(frame[start:end].rstrip(b"\0")) // width)
 
 
-_ABSENT_ON_BALANCERS: Final = (
+def _decode_still(frame: bytes, board: Board, used: int) -> dict[str, Any]:
+    """Return all fields of Telemetry with the values of those that stand still."""
+    # shapes are those of the layout table
+    values: dict[str, Any] = _DEFAULTS | _STILL_LAYOUTS[board.generation].read(frame, used)
+    values["generation"] = board.generation
+    if board.generation is not Generation.JK04:
+        _decode_jk02(values)
+        if board.generation is Generation.JK02_32S:
+            _decode_32s(values, board)
+    return values
+
+
+_ABSENT_ON_BALANCERS: Final = dict.fromkeys((
     # The stand-alone balancers send the frame of a BMS with constant zeros where they have nothing to measure.
     "current_a", "power_magnitude_w", "temperature_2_c", "temperature_4_c", "temperature_5_c", "mos_temperature_c",
     "mos_temperature_copy_c", "state_of_charge_pct", "remaining_capacity_ah", "full_charge_capacity_ah", "cycle_count",
     "cycle_capacity_ah", "state_of_health_pct", "charge_mosfet", "discharge_mosfet", "precharging", "heating",
     "heater_current_a", "charge_state", "charge_state_time_s", "dry_contact_1", "dry_contact_2",
-)  # fmt: skip
+))  # fmt: skip
 
 
 def _decode_jk02(values: dict[str, Any]) -> None:
@@ -376,35 +428,35 @@ def _decode_jk02(values: dict[str, Any]) -> None:
     values["discharge_mosfet"] = values["discharge_mosfet"] != 0
     # A board that has not seen its cells yet, and 24-slot boards at start, report 0 % health.
     values["state_of_health_pct"] = values["state_of_health_pct"] or None
+
+
+def _absent(board: Board, sensors: int | None) -> dict[str, None]:
+    """Return the lively fields that the board does not have, by its kind, its software and its mask of sensors."""
+    absent: dict[str, None] = dict(_ABSENT_ON_BALANCERS) if board.is_balancer else {}
+    if board.generation is Generation.JK02_32S and board.software_major is not None:
+        if board.software_major < FIRST_SOFTWARE_WITH_FIVE_PROBES:
+            absent |= {"temperature_4_c": None, "temperature_5_c": None}
+        if board.software_major < FIRST_SOFTWARE_WITH_CHARGE_STATE:
+            absent["charge_state_time_s"] = None
     # A mask of 0 says nothing: old software is not proven to keep it.
-    _hide_missing(values, _PROBES, values["temperature_sensor_mask"] or 0xFF)
-
-
-def _hide_missing(values: dict[str, Any], probes: tuple[tuple[str, int], ...], sensors: int) -> None:
-    """Make the probes None that the board does not have, or that are not connected."""
-    for name, bit in probes:
-        if values[name] == TEMPERATURE_MISSING_C or not sensors & bit:
-            values[name] = None
+    if sensors:
+        absent |= {name: None for name, bit in _PROBES if not sensors & bit}
+    return absent
 
 
 def _decode_32s(values: dict[str, Any], board: Board) -> None:
     """Turn what 32-slot boards report in addition into what it means, as far as the board's software fills it in."""
-    sensors = values["temperature_sensor_mask"]
-    has_five_probes = board.software_major is None or board.software_major >= FIRST_SOFTWARE_WITH_FIVE_PROBES
-    if board.software_major is None and not values["temperature_4_c"] and not values["temperature_5_c"]:
-        has_five_probes = False  # two exact zeros are what software without these probes sends
-    _hide_missing(values, _MORE_PROBES, sensors if has_five_probes else sensors & ~(_PROBE_4 | _PROBE_5))
     for name in ("precharging", "balancer_working", "heating", "charger_plugged"):
         values[name] = values[name] != 0
     if not values["heating"] and (board.software_major or 0) < FIRST_SOFTWARE_WITH_FIVE_PROBES:
         values["heater_current_a"] = None  # software 11 keeps something else there while the heater is off
-    contacts = values.pop("dry_contacts")
-    chemistry, state = values.pop("chemistry"), values.pop("charge_state")
     if board.software_major is not None and board.software_major >= FIRST_SOFTWARE_WITH_CHARGE_STATE:
+        contacts = values["dry_contacts"]
         values["dry_contact_1"], values["dry_contact_2"] = contacts & 2 != 0, contacts & 4 != 0
-        values["chemistry"], values["charge_state"] = _CHEMISTRIES.get(chemistry), _CHARGE_STATES.get(state)
+        values["chemistry"] = _CHEMISTRIES.get(values["chemistry"])
+        values["charge_state"] = _CHARGE_STATES.get(values["charge_state"])
     else:
-        del values["charge_state_time_s"]
+        values["chemistry"] = values["charge_state"] = None
 
 
 def decode_settings(frame: bytes, board: Board) -> Settings:
