@@ -226,7 +226,6 @@ class Link:
 
     async def _attempt(self) -> float:
         """Connect, and stay until the link is let go or lost; return how long to rest then, in seconds."""
-        self._wake.clear()
         started_s = self._clock.now()
         self._report(replace(self.status, state=LinkState.CONNECTING, paused_until_s=None))
         try:
