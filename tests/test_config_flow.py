@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from typing import Any
 from unittest.mock import AsyncMock, patch
 
+import probatio
 import pytest
 from habluetooth import BluetoothServiceInfoBleak
 from homeassistant.config_entries import (
@@ -18,6 +20,7 @@ from homeassistant.config_entries import (
 from homeassistant.const import CONF_ADDRESS
 from homeassistant.core import HomeAssistant
 from homeassistant.data_entry_flow import FlowResultType, InvalidData
+from homeassistant.helpers import config_validation as cv
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 
 from custom_components.jk_bms.bms.board import Board
@@ -130,12 +133,27 @@ async def picking(hass: HomeAssistant) -> ConfigFlowResult:
     return result
 
 
+def shown(result: ConfigFlowResult) -> list[dict[str, Any]]:
+    """Return the fields of a form as the frontend gets them."""
+    fields = probatio.to_field_list(result["data_schema"], custom_serializer=cv.custom_serializer)
+    assert isinstance(fields, list)
+    return fields
+
+
+def said(result: ConfigFlowResult) -> Mapping[str, str]:
+    """Return what the texts of a form are filled with."""
+    placeholders = result["description_placeholders"]
+    assert placeholders is not None
+    return placeholders
+
+
 def offered(result: ConfigFlowResult) -> list[str]:
-    """Return the labels of the packs to choose from."""
-    schema = result["data_schema"]
-    assert schema
-    selector = schema.schema[CONF_ADDRESS]
-    return [option["label"] for option in selector.config.get("options", ())]
+    """Return the labels of the packs to choose from; none where the address can only be typed."""
+    (field,) = shown(result)
+    if "text" in field["selector"]:
+        return []
+    assert field["selector"]["select"]["custom_value"], "an address can be typed, too"
+    return [option["label"] for option in field["selector"]["select"]["options"]]
 
 
 @pytest.fixture
@@ -227,7 +245,7 @@ async def test_discovered_pack_is_added_after_a_problem(
     probe.side_effect = LinkError(problem)
     result = await go_on(hass, await discovered(hass), {})
     assert (result["step_id"], result["errors"]) == ("bluetooth_confirm", {"base": problem})
-    assert "last advertisement" in result["description_placeholders"]["reason"]
+    assert "last advertisement" in said(result)["reason"]
 
     probe.side_effect = None
     result = await go_on(hass, result, {})
@@ -264,7 +282,7 @@ async def test_user_picks_from_what_is_near(hass: HomeAssistant, entry: MockConf
     assert offered(result) == ["Near (20:21:11:00:00:02, -50 dBm)", "Far (C8:47:80:00:00:0A, -90 dBm)"]
 
     result = await go_on(hass, result, {CONF_ADDRESS: SECOND_ADDRESS})
-    assert (result["step_id"], result["description_placeholders"]["name"]) == ("pack", "Near")
+    assert (result["step_id"], said(result)["name"]) == ("pack", "Near")
     result = await go_on(hass, result, {})
     assert result["type"] is FlowResultType.CREATE_ENTRY
     assert result["data"] == {CONF_ADDRESS: SECOND_ADDRESS}
@@ -280,7 +298,7 @@ async def test_user_types_an_address(hass: HomeAssistant, typed: str) -> None:
     result = await go_on(hass, result, {CONF_ADDRESS: "C8:47:80"})
     assert (result["step_id"], result["errors"]) == ("pick", {CONF_ADDRESS: "invalid_address"})
     result = await go_on(hass, result, {CONF_ADDRESS: typed})
-    assert (result["step_id"], result["description_placeholders"]["name"]) == ("pack", ADDRESS)
+    assert (result["step_id"], said(result)["name"]) == ("pack", ADDRESS)
     result = await go_on(hass, result, {})
     assert (result["type"], result["result"].unique_id) == (FlowResultType.CREATE_ENTRY, ADDRESS)
 
@@ -291,7 +309,7 @@ async def test_user_goes_on_after_a_problem(hass: HomeAssistant, probe: AsyncMoc
     probe.side_effect = LinkError(problem)
     result = await go_on(hass, await picking(hass), {CONF_ADDRESS: ADDRESS})
     assert (result["step_id"], result["errors"]) == ("pick", {"base": problem})
-    assert result["description_placeholders"]["reason"]
+    assert said(result)["reason"]
     schema = result["data_schema"]
     assert schema
     assert next(iter(schema.schema)).description == {"suggested_value": ADDRESS}
@@ -358,15 +376,13 @@ async def test_what_a_board_does_not_measure(
 ) -> None:
     probe.return_value = read
     result = await go_on(hass, await discovered(hass), {})
-    placeholders = result["description_placeholders"]
-    assert placeholders
-    assert (placeholders["voltage"], placeholders["soc"]) == (voltage, soc)
+    assert (said(result)["voltage"], said(result)["soc"]) == (voltage, soc)
 
 
 @pytest.mark.usefixtures("scan")
 async def test_probe_asks_for_the_device_when_it_needs_it(hass: HomeAssistant, probe: AsyncMock) -> None:
     await go_on(hass, await picking(hass), {CONF_ADDRESS: ADDRESS})
-    (name, find_device), _ = probe.await_args
+    name, find_device = probe.await_args_list[0].args
     assert name == ADDRESS
     assert find_device() is None
     hear(advertisement())
@@ -387,7 +403,7 @@ async def test_reconfigure_lets_go_reads_and_reloads(
     result = await entry.start_reconfigure_flow(hass)
     assert (result["type"], result["step_id"]) == (FlowResultType.FORM, "reconfigure")
     result = await go_on(hass, result, {})
-    assert (result["step_id"], result["description_placeholders"]["name"]) == ("pack", NAME)
+    assert (result["step_id"], said(result)["name"]) == ("pack", NAME)
     result = await go_on(hass, result, {})
     assert (result["type"], result["reason"]) == (FlowResultType.ABORT, "reconfigure_successful")
     await hass.async_block_till_done()
@@ -426,16 +442,18 @@ async def test_reconfigure_given_up_leaves_the_pack_loaded(
     result = await entry.start_reconfigure_flow(hass)
     result = await hass.config_entries.flow.async_configure(result["flow_id"], {})
     await reading.wait()
-    assert entry.state is ConfigEntryState.NOT_LOADED
+    states = [entry.state]
     hass.config_entries.flow.async_abort(result["flow_id"])
     await hass.async_block_till_done()
-    assert entry.state is ConfigEntryState.LOADED
+    states.append(entry.state)
+    assert states == [ConfigEntryState.NOT_LOADED, ConfigEntryState.LOADED]
 
 
 async def test_options(hass: HomeAssistant, entry: MockConfigEntry, setup_entry: AsyncMock) -> None:
     assert await hass.config_entries.async_setup(entry.entry_id)
     result = await hass.config_entries.options.async_init(entry.entry_id)
     assert (result["type"], result["step_id"]) == (FlowResultType.FORM, "init")
+    assert [field["name"] for field in shown(result)] == ["mode", "interval", "advanced"]
     result = await hass.config_entries.options.async_configure(
         result["flow_id"],
         {"mode": "periodic", "interval": 300.0, "advanced": {"publish_interval": 5, "pause_minutes": 20}},

@@ -7,7 +7,7 @@ import re
 from typing import Any
 
 import pytest
-from homeassistant.components.diagnostics import DOMAIN as DIAGNOSTICS
+from homeassistant.components.diagnostics.const import DOMAIN as DIAGNOSTICS
 from homeassistant.core import HomeAssistant
 from homeassistant.setup import async_setup_component
 from pytest_homeassistant_custom_component.typing import ClientSessionGenerator
@@ -38,7 +38,9 @@ async def download(hass: HomeAssistant, hass_client: ClientSessionGenerator, ent
     client = await hass_client()
     response = await client.get(f"/api/diagnostics/config_entry/{entry_id}")
     assert response.status == 200
-    return await response.text()
+    text = await response.text()
+    assert isinstance(text, str)
+    return text
 
 
 def data_of(text: str) -> dict[str, Any]:

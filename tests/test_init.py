@@ -26,7 +26,7 @@ async def test_without_a_reading_home_assistant_tries_again_and_says_why(
 ) -> None:
     pack = await packs.add(fails_with=problem)
     entry = pack.entry
-    assert entry.state is ConfigEntryState.SETUP_RETRY
+    states = [entry.state]
     assert entry.error_reason_translation_key == f"link_{problem}"
     assert entry.error_reason_translation_placeholders
     assert entry.error_reason_translation_placeholders["name"] == "Keller"
@@ -38,7 +38,8 @@ async def test_without_a_reading_home_assistant_tries_again_and_says_why(
 
     assert await hass.config_entries.async_unload(entry.entry_id)
     await packs.set_up(pack, *PACK_32S)
-    assert entry.state is ConfigEntryState.LOADED
+    states.append(entry.state)
+    assert states == [ConfigEntryState.SETUP_RETRY, ConfigEntryState.LOADED]
 
 
 async def test_unload_lets_go_and_reload_comes_back(hass: HomeAssistant, packs: Packs) -> None:

@@ -137,8 +137,8 @@ async def test_issues_name_their_pack_and_end_with_it(hass: HomeAssistant, packs
     for each in (pack, other):
         each.link.report(state=LinkState.DISCONNECTED, problem=LinkProblem.PAIRING_NEEDED)
     await packs.advance(MINUTE_S)
-    names = [issue.translation_placeholders for issue in ir.async_get(hass).issues.values()]
-    assert names == [{"name": "Keller"}, {"name": "Garage"}]
+    issues = ir.async_get(hass).issues.values()
+    assert sorted((issue.translation_placeholders or {})["name"] for issue in issues) == ["Garage", "Keller"]
 
     assert await hass.config_entries.async_unload(pack.entry.entry_id)
     (left,) = ir.async_get(hass).issues.values()

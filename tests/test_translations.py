@@ -149,13 +149,14 @@ def test_every_icon_belongs_to_a_named_entity() -> None:
 
 @pytest.mark.usefixtures("all_enabled")
 async def test_every_entity_has_a_name(hass: HomeAssistant, packs: Packs) -> None:
-    *others, telemetry = PACK_32S
-    all_probes = (*others, replace(telemetry, temperature_4_c=20.0, temperature_5_c=20.0))
+    info, settings, telemetry = PACK_32S
+    all_probes = (info, settings, replace(telemetry, temperature_4_c=20.0, temperature_5_c=20.0))
     for number, first in enumerate((all_probes, PACK_24S, PACK_JK04, BALANCER), start=1):
         await packs.add(*first, address=f"C8:47:80:00:00:0{number}", title=f"Pack {number}")
     entries = er.async_get(hass).entities.values()
     used: dict[str, set[str]] = {}
     for entry in entries:
+        assert entry.translation_key, entry.entity_id
         assert entry.translation_key in ENGLISH["entity"][entry.domain], entry.entity_id
         used.setdefault(entry.domain, set()).add(entry.translation_key)
     unused = {
