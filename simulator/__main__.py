@@ -32,9 +32,8 @@ from simulator.fleet import Member, carried, demo, load_test
 TICK_S = 1.0
 """How often a pack that no one listens to lives on."""
 SLOTS = 3
-FASTEST = 6.0
-"""Of two frames whose clocks and charge lie further apart than the time between them allows, the integration believes
-neither: from about 7 simulated seconds a second on it waits for ever."""
+FASTEST = 120.0
+"""A minute of the pack from frame to frame. Much faster, and no change looks like one that a pack could have made."""
 
 
 class CommandError(Exception):

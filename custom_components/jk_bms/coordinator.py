@@ -203,8 +203,11 @@ class JkBmsCoordinator(DataUpdateCoordinator[PackState]):
 
     @callback
     def _on_status(self, status: LinkStatus) -> None:
-        if not self._first_values.done() and status.problem and status.failures + status.drops >= START_ATTEMPTS:
-            self._first_values.set_exception(LinkError(status.problem))
+        if not self._first_values.done() and status.problem:
+            # What nobody hears is left to Home Assistant, which starts the entry when the board is heard again.
+            unheard = status.problem is LinkProblem.OUT_OF_RANGE
+            if unheard or status.failures + status.drops >= START_ATTEMPTS:
+                self._first_values.set_exception(LinkError(status.problem))
         if status.source:
             scanner = bluetooth.async_scanner_by_source(self.hass, status.source)
             self._carrier = scanner.name if scanner else status.source

@@ -110,10 +110,10 @@ def test_at_the_highest_speed_frames_are_still_believed() -> None:
         for number in range(4000):
             board.advance(0.55 * FASTEST)
             verdicts.update(reading.verdict for reading in receiver.feed(board.cell_info_frame(), 0.55 * number))
-        assert verdicts[Verdict.ACCEPTED] > 3990
+        assert verdicts[Verdict.ACCEPTED] > 3950
 
 
-@pytest.mark.parametrize("text", ["0", "-1", "7", "nan"])
+@pytest.mark.parametrize("text", ["0", "-1", "121", "nan"])
 def test_a_speed_that_nothing_can_follow_is_refused(text: str) -> None:
     assert speed("2.5") == 2.5
     with pytest.raises(ArgumentTypeError):
