@@ -10,7 +10,6 @@ from functools import partial
 from typing import Final, override
 
 from homeassistant.components import bluetooth
-from homeassistant.components.bluetooth import BluetoothCallbackMatcher, BluetoothChange, BluetoothScanningMode
 from homeassistant.config_entries import ConfigEntry
 from homeassistant.const import CONF_ADDRESS, EVENT_HOMEASSISTANT_STOP
 from homeassistant.core import CALLBACK_TYPE, Event, HomeAssistant, callback
@@ -135,12 +134,8 @@ class JkBmsCoordinator(DataUpdateCoordinator[PackState]):
             self.hass.bus.async_listen_once(EVENT_HOMEASSISTANT_STOP, self._async_home_assistant_stops)
         )
         self.config_entry.async_on_unload(
-            bluetooth.async_register_callback(
-                self.hass,
-                self._on_advertisement,
-                BluetoothCallbackMatcher(address=self.address, connectable=True),
-                BluetoothScanningMode.PASSIVE,
-            )
+            # Every advertisement counts: it says that nobody holds the board any more, even if it says nothing new.
+            bluetooth.async_register_advertisement_callback(self.hass, self._on_advertisement, self.address)
         )
         await self.link.start()
         try:
@@ -167,7 +162,7 @@ class JkBmsCoordinator(DataUpdateCoordinator[PackState]):
         return self.data
 
     @callback
-    def _on_advertisement(self, info: bluetooth.BluetoothServiceInfoBleak, _change: BluetoothChange) -> None:
+    def _on_advertisement(self, info: bluetooth.BluetoothServiceInfoBleak) -> None:
         self.link.seen(info.rssi)
 
     @callback
@@ -209,8 +204,7 @@ class JkBmsCoordinator(DataUpdateCoordinator[PackState]):
             if unheard or status.failures + status.drops >= START_ATTEMPTS:
                 self._first_values.set_exception(LinkError(status.problem))
         if status.source:
-            scanner = bluetooth.async_scanner_by_source(self.hass, status.source)
-            self._carrier = scanner.name if scanner else status.source
+            self._carrier = self._name_of_carrier(status.source)
         elif status.state in _LET_GO:
             self._carrier = None
         self._paused_until = (
@@ -219,6 +213,15 @@ class JkBmsCoordinator(DataUpdateCoordinator[PackState]):
             else (dt_util.utcnow() + timedelta(seconds=status.paused_until_s - self._now())).replace(microsecond=0)
         )
         self._tell()
+
+    def _name_of_carrier(self, source: str) -> str:
+        """Return the name of what holds the connection, which need not be what heard the board best before."""
+        for scanner in bluetooth.async_current_scanners(self.hass):
+            allocations = scanner.get_allocations()
+            if allocations and self.address in allocations.allocated:
+                return scanner.name
+        heard_by = bluetooth.async_scanner_by_source(self.hass, source)
+        return heard_by.name if heard_by else source
 
     def _watch(self, delay_s: float) -> None:
         if self._cancel_watchdog:
