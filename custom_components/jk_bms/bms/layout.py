@@ -14,7 +14,7 @@ import struct
 from dataclasses import dataclass
 from enum import IntEnum, StrEnum
 from operator import truediv
-from typing import Final
+from typing import Any, Final
 
 FRAME_LENGTH: Final = 300
 CELL_SLOTS_24S: Final = 24
@@ -83,10 +83,10 @@ class Layout:
         scalars = [field for field in self.fields if field.count == 1]
         scaled = [field for field in scalars if field.divisor != 1]
         plain = [field for field in scalars if field.divisor == 1]
-        self._scaled_names = tuple(field.name for field in scaled)
+        self.scalar_names: Final = tuple(field.name for field in (*scaled, *plain))
+        """Names of the fields that are no arrays, in the order of `scalars`."""
         self._divisors = tuple(field.divisor for field in scaled)
         self._scaled = struct.Struct(_format(scaled))
-        self._plain_names = tuple(field.name for field in plain)
         self._plain = struct.Struct(_format(plain))
         self._arrays = tuple(
             (field.name, struct.Struct(f"<{field.count}{field.code}"), field.offset, (field.divisor,) * field.count)
@@ -96,16 +96,21 @@ class Layout:
         self.bits = sum(field.bits for field in self.fields)
         """The bits of all fields in a frame that is read as one little-endian number."""
 
-    def read(self, frame: bytes, used: int | None = None) -> dict[str, Value]:
-        """Return every field of the frame by name, numbers in their units; of arrays the first `used` values only."""
-        values: dict[str, Value] = dict(
-            zip(self._scaled_names, map(truediv, self._scaled.unpack_from(frame), self._divisors), strict=True)
-        )
-        values.update(zip(self._plain_names, self._plain.unpack_from(frame), strict=True))
+    def scalars(self, frame: bytes) -> list[Any]:
+        """Return the fields that are no arrays, numbers in their units."""
+        return [*map(truediv, self._scaled.unpack_from(frame), self._divisors), *self._plain.unpack_from(frame)]
+
+    def arrays(self, frame: bytes, used: int | None = None) -> dict[str, tuple[float, ...]]:
+        """Return the arrays by name, of each the first `used` values only, numbers in their units."""
+        values = {}
         for name, array, offset, divisors in self._arrays:
             numbers = array.unpack_from(frame, offset)[:used]
             values[name] = numbers if divisors[0] == 1 else tuple(map(truediv, numbers, divisors))
         return values
+
+    def read(self, frame: bytes) -> dict[str, Value]:
+        """Return every field of the frame by name, numbers in their units."""
+        return dict(zip(self.scalar_names, self.scalars(frame), strict=True)) | self.arrays(frame)
 
 
 def _format(fields: list[Field]) -> str:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, fields, make_dataclass
 from enum import IntEnum, StrEnum
-from operator import itemgetter
 from typing import Any, Final, cast
 
 from .alarms import Alarm, alarms
@@ -85,15 +84,14 @@ FIRST_SOFTWARE_WITH_FIVE_PROBES: Final = 14
 FIRST_SOFTWARE_WITH_CHARGE_STATE: Final = 15
 
 # Bits of the "sensors present" mask
-_PROBES: Final = (
-    ("mos_temperature_c", 0x01),
-    ("mos_temperature_copy_c", 0x01),
-    ("temperature_1_c", 0x02),
-    ("temperature_2_c", 0x04),
-    ("temperature_4_c", 0x10),
-    ("temperature_5_c", 0x20),
-)
-_PROBE_NAMES: Final = tuple(name for name, _bit in _PROBES)
+_PROBES: Final = {
+    "mos_temperature_c": 0x01,
+    "mos_temperature_copy_c": 0x01,
+    "temperature_1_c": 0x02,
+    "temperature_2_c": 0x04,
+    "temperature_4_c": 0x10,
+    "temperature_5_c": 0x20,
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -231,13 +229,31 @@ class Telemetry:
         return None if self.alarm_bits is None else alarms(self.alarm_bits)
 
 
-# A frozen dataclass sets its fields one by one through `object.__setattr__`, which for so many of them takes longer
-# than all the rest of decoding. So they are set while it is not frozen yet.
-_TelemetryDraft: Final = make_dataclass(
-    "_TelemetryDraft", [(each.name, each.type) for each in fields(Telemetry)], slots=True
-)
-_DEFAULTS: Final = {each.name: None for each in fields(Telemetry)}
-_IN_ORDER: Final = itemgetter(*_DEFAULTS)
+def _draft(generation: Generation) -> type[Any]:
+    """Return a class with Telemetry's slots that is not frozen yet, made from what is lively and then what is still.
+
+    A frozen dataclass sets its fields one by one through `object.__setattr__`, which for so many of them takes longer
+    than all the rest of decoding. So they are set before it is frozen, which changing the class does.
+    """
+    lively = (_NAMES_IN_TELEMETRY.get(name, name) for name in _LIVELY_LAYOUTS[generation].scalar_names)
+    return make_dataclass("_Draft", [*lively, "cell_voltages_v", "counter", *_STILL_NAMES[generation]], slots=True)
+
+
+_NAMES_IN_TELEMETRY: Final = {
+    "highest_cell_index": "reported_highest_cell",
+    "lowest_cell_index": "reported_lowest_cell",
+}
+_STILL_NAMES: Final = {
+    generation: tuple(
+        each.name
+        for each in fields(Telemetry)
+        if each.name not in {"cell_voltages_v", "counter"}
+        and each.name not in {_NAMES_IN_TELEMETRY.get(name, name) for name in layout.scalar_names}
+    )
+    for generation, layout in _LIVELY_LAYOUTS.items()
+}
+"""The fields of Telemetry that stand still, those included that the generation does not have."""
+_DRAFTS: Final = {generation: _draft(generation) for generation in Generation}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -358,41 +374,66 @@ class TelemetryDecoder:
 
     def __init__(self, board: Board) -> None:
         self.board = board
-        self._layout = _LIVELY_LAYOUTS[board.generation]
-        self._still_bits = STILL_BITS[board.generation]
+        generation = board.generation
+        self._lively = _LIVELY_LAYOUTS[generation]
+        self._still_bits = STILL_BITS[generation]
+        self._draft = _DRAFTS[generation]
+        names = self._lively.scalar_names
+        self._index = {name: number for number, name in enumerate(names)}
+        self._highest, self._lowest, self._action = map(
+            names.index, ("highest_cell_index", "lowest_cell_index", "balance_action")
+        )
+        self._probes = tuple(number for name, number in self._index.items() if name in _PROBES)
         self._seen = (-1, -1)
-        self._still: dict[str, Any] = {}
-        self._absent: dict[str, None] = {}
+        self._still: tuple[object, ...] = ()
+        self._absent: tuple[int, ...] = ()
         """Lively fields that the board does not have, whatever its frames say there."""
 
     def decode(self, frame: bytes) -> Telemetry:
         """Decode a frame, which must be of the board's generation."""
-        board = self.board
-        used = _used_slots(frame, board.generation)
+        used = _used_slots(frame, self.board.generation)
         seen = (int.from_bytes(frame, "little") & self._still_bits, used)
         if seen != self._seen:
-            self._still = _decode_still(frame, board, used)
-            self._absent = _absent(board, self._still["temperature_sensor_mask"])
+            self._take_still(frame, used)
             self._seen = seen
-        values = self._still | self._layout.read(frame, used)
-        cells = values["cell_voltages_v"]
-        if 0 in cells:
-            values["cell_voltages_v"] = tuple(voltage or None for voltage in cells)
-        values["reported_highest_cell"] = values["highest_cell_index"] + 1
-        values["reported_lowest_cell"] = values["lowest_cell_index"] + 1
-        values["balance_action"] = _BALANCE_ACTIONS.get(values["balance_action"])
-        values["counter"] = frame[5]
-        for name in _PROBE_NAMES:
-            if values[name] == TEMPERATURE_MISSING_C:
-                values[name] = None
-        if self._absent:
-            values |= self._absent
-        if board.software_major is None and not values["temperature_4_c"] and not values["temperature_5_c"]:
-            # Two exact zeros are what software without these probes sends.
-            values["temperature_4_c"] = values["temperature_5_c"] = None
-        draft = _TelemetryDraft(*_IN_ORDER(values))
+        cells = self._lively.arrays(frame, used)["cell_voltages_v"]
+        lively = self._lively.scalars(frame)
+        lively[self._highest] += 1
+        lively[self._lowest] += 1
+        lively[self._action] = _BALANCE_ACTIONS.get(lively[self._action])
+        for probe in self._probes:
+            if lively[probe] == TEMPERATURE_MISSING_C:
+                lively[probe] = None
+        for absent in self._absent:
+            lively[absent] = None
+        # A cell without voltage is unknown, not 0 V.
+        known = tuple(voltage or None for voltage in cells) if 0 in cells else cells
+        draft = self._draft(*lively, known, frame[5], *self._still)
         draft.__class__ = Telemetry
         return cast("Telemetry", draft)
+
+    def _take_still(self, frame: bytes, used: int) -> None:
+        """Decode what stands still, and find out which of the lively fields the board does not have."""
+        board = self.board
+        layout = _STILL_LAYOUTS[board.generation]
+        # shapes are those of the layout table
+        values: dict[str, Any] = dict(zip(layout.scalar_names, layout.scalars(frame), strict=True))
+        values |= layout.arrays(frame, used)
+        if board.generation is not Generation.JK04:
+            _decode_jk02(values)
+            if board.generation is Generation.JK02_32S:
+                _decode_32s(values, board)
+        if board.is_balancer:
+            values |= dict.fromkeys(_ABSENT_ON_BALANCERS)
+        values["generation"] = board.generation
+        self._still = tuple(map(values.get, _STILL_NAMES[board.generation]))
+        absent = _absent(board, values.get("temperature_sensor_mask"))
+        if board.generation is Generation.JK02_32S and board.software_major is None:
+            # Two exact zeros are what software without these probes sends.
+            probes = {"temperature_4_c", "temperature_5_c"}
+            lively = dict(zip(self._lively.scalar_names, self._lively.scalars(frame), strict=True))
+            absent |= probes if all(lively[probe] == 0 for probe in probes) else set()
+        self._absent = tuple(number for name, number in self._index.items() if name in absent)
 
 
 def _used_slots(frame: bytes, generation: Generation) -> int:
@@ -401,25 +442,13 @@ def _used_slots(frame: bytes, generation: Generation) -> int:
     return -(-len(frame[start:end].rstrip(b"\0")) // width)
 
 
-def _decode_still(frame: bytes, board: Board, used: int) -> dict[str, Any]:
-    """Return all fields of Telemetry with the values of those that stand still."""
-    # shapes are those of the layout table
-    values: dict[str, Any] = _DEFAULTS | _STILL_LAYOUTS[board.generation].read(frame, used)
-    values["generation"] = board.generation
-    if board.generation is not Generation.JK04:
-        _decode_jk02(values)
-        if board.generation is Generation.JK02_32S:
-            _decode_32s(values, board)
-    return values
-
-
-_ABSENT_ON_BALANCERS: Final = dict.fromkeys((
+_ABSENT_ON_BALANCERS: Final = {
     # The stand-alone balancers send the frame of a BMS with constant zeros where they have nothing to measure.
     "current_a", "power_magnitude_w", "temperature_2_c", "temperature_4_c", "temperature_5_c", "mos_temperature_c",
     "mos_temperature_copy_c", "state_of_charge_pct", "remaining_capacity_ah", "full_charge_capacity_ah", "cycle_count",
     "cycle_capacity_ah", "state_of_health_pct", "charge_mosfet", "discharge_mosfet", "precharging", "heating",
     "heater_current_a", "charge_state", "charge_state_time_s", "dry_contact_1", "dry_contact_2",
-))  # fmt: skip
+}  # fmt: skip
 
 
 def _decode_jk02(values: dict[str, Any]) -> None:
@@ -430,17 +459,17 @@ def _decode_jk02(values: dict[str, Any]) -> None:
     values["state_of_health_pct"] = values["state_of_health_pct"] or None
 
 
-def _absent(board: Board, sensors: int | None) -> dict[str, None]:
+def _absent(board: Board, sensors: int | None) -> set[str]:
     """Return the lively fields that the board does not have, by its kind, its software and its mask of sensors."""
-    absent: dict[str, None] = dict(_ABSENT_ON_BALANCERS) if board.is_balancer else {}
-    if board.generation is Generation.JK02_32S and board.software_major is not None:
+    absent = set(_ABSENT_ON_BALANCERS) if board.is_balancer else set()
+    if board.software_major is not None:
         if board.software_major < FIRST_SOFTWARE_WITH_FIVE_PROBES:
-            absent |= {"temperature_4_c": None, "temperature_5_c": None}
+            absent |= {"temperature_4_c", "temperature_5_c"}
         if board.software_major < FIRST_SOFTWARE_WITH_CHARGE_STATE:
-            absent["charge_state_time_s"] = None
+            absent.add("charge_state_time_s")
     # A mask of 0 says nothing: old software is not proven to keep it.
     if sensors:
-        absent |= {name: None for name, bit in _PROBES if not sensors & bit}
+        absent |= {name for name, bit in _PROBES.items() if not sensors & bit}
     return absent
 
 
