@@ -52,6 +52,7 @@ homeassistant:
   unit_system: metric
 frontend:
 config:
+diagnostics:
 history:
 logbook:
 energy:
@@ -87,6 +88,15 @@ class Pack:
 
 
 @dataclass(frozen=True, slots=True)
+class SimulatedLink:
+    """A link as the simulated board sees it."""
+
+    connected: bool
+    frames_sent: int
+    """Over all connections that there have been."""
+
+
+@dataclass(frozen=True, slots=True)
 class Credentials:
     """How to get into the Home Assistant: as a person, and as a program (a long-lived access token)."""
 
@@ -105,6 +115,8 @@ class Message(TypedDict, total=False):
     ready: bool
     packs: list[dict[str, str]]
     time: float
+    connected: bool
+    frames_sent: int
     error: str
 
 
@@ -133,6 +145,15 @@ class Entry(TypedDict):
     entry_id: str
     title: str
     state: str
+
+
+class RegisteredEntity(TypedDict):
+    """An entity as the registry knows it."""
+
+    entity_id: str
+    unique_id: str
+    platform: str
+    disabled_by: str | None
 
 
 class State(TypedDict):
@@ -172,6 +193,7 @@ class Simulator:
         self._command = (str(python), "-m", "simulator", *arguments)
         self._log = log
         self._process: Process
+        self._talk = asyncio.Lock()
 
     @property
     def pid(self) -> int:
@@ -200,12 +222,21 @@ class Simulator:
 
     async def command(self, **command: object) -> float:
         """Change something, as simulator/__main__.py lists it; the monotonic time in seconds when it took effect."""
+        return (await self._ask(**command))["time"]
+
+    async def link(self, pack: int) -> SimulatedLink:
+        """How a pack's link is from its own side."""
+        answer = await self._ask(pack=pack, tell="link")
+        return SimulatedLink(answer["connected"], answer["frames_sent"])
+
+    async def _ask(self, **command: object) -> Message:
         assert self._process.stdin
-        self._process.stdin.write(json.dumps(command).encode() + b"\n")
-        answer = await self._line()
+        async with self._talk:
+            self._process.stdin.write(json.dumps(command).encode() + b"\n")
+            answer = await self._line()
         if "error" in answer:
             raise DemoError(f"the simulator: {answer['error']}")
-        return answer["time"]
+        return answer
 
     async def _line(self) -> Message:
         assert self._process.stdout
@@ -279,11 +310,15 @@ class DemoHome:
 
     async def request(self, method: str, path: str, body: object = None) -> object:
         """Ask the HTTP API as the user; the decoded answer."""
+        return cast("object", json.loads(await self.text(method, path, body)))
+
+    async def text(self, method: str, path: str, body: object = None) -> str:
+        """Ask the HTTP API as the user; the answer as it is."""
         headers = {"Authorization": f"Bearer {self.credentials.token}"}
         async with self._session.request(method, path, json=body, headers=headers) as response:
             if not response.ok:
                 raise DemoError(f"{method} {path}: {response.status} {await response.text()}")
-            return cast("object", await response.json())
+            return await response.text()
 
     async def command(self, command: str, **arguments: object) -> object:
         """Give one command to the WebSocket API as the user; its result."""
@@ -307,6 +342,19 @@ class DemoHome:
     async def entries(self, domain: str = DOMAIN) -> list[Entry]:
         """The config entries of an integration."""
         return cast("list[Entry]", await self.command("config_entries/get", domain=domain))
+
+    async def entity_ids(self) -> dict[str, str]:
+        """The ids of the integration's enabled entities by their unique ids."""
+        registered = cast("list[RegisteredEntity]", await self.command("config/entity_registry/list"))
+        return {
+            entity["unique_id"]: entity["entity_id"]
+            for entity in registered
+            if entity["platform"] == DOMAIN and entity["disabled_by"] is None
+        }
+
+    async def diagnostics(self, entry: Entry) -> str:
+        """The diagnostics file of a config entry, as a person downloads it."""
+        return await self.text("GET", f"/api/diagnostics/config_entry/{entry['entry_id']}")
 
     async def add_proxies(self, proxies: Iterable[Proxy]) -> None:
         """Add each proxy as a person would; one that is known already gets its new port."""

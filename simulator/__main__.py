@@ -6,11 +6,14 @@ Prints a JSON line for each proxy, then {"ready": true, "packs": [...]}. Takes c
 answers each with a line: {"time": T}, the monotonic time in seconds at which the change took effect, or {"error": ...}.
 
     {"pack": 0, "set": "current", "a": 20}            null gives the pack back to its house
+    {"pack": 0, "set": "rest"}                        no current but the noise of its measurement, and settled cells
     {"pack": 0, "set": "ambient", "c": 35}
+    {"pack": 0, "set": "text", "name": "device_passcode", "value": "4711"}
     {"pack": 0, "set": "setting", "name": "cell_overvoltage_v", "value": 3.4}
     {"pack": 0, "alarm": "cell_overvoltage", "on": true}
     {"pack": 0, "fault": "disconnect"}                or drop, damage, duplicate (with "count"), stall, refuse, busy,
                                                       out_of_range, silent (with "on"), slow (with "times")
+    {"pack": 0, "tell": "link"}                       answered also with "connected" and "frames_sent"
 """
 
 from __future__ import annotations
@@ -40,8 +43,9 @@ class CommandError(Exception):
     """A command that can't be carried out, in words for whoever sent it."""
 
 
-def carry_out(members: Sequence[Member], line: str) -> float:
-    """Carry out a command; return the monotonic time of the change. Raises CommandError."""
+def carry_out(members: Sequence[Member], line: str) -> dict[str, object]:
+    """Carry out a command; return the answer with the monotonic time of the change. Raises CommandError."""
+    told: dict[str, object] = {}
     try:
         command = json.loads(line)
         member = members[command["pack"]]
@@ -50,17 +54,26 @@ def carry_out(members: Sequence[Member], line: str) -> float:
             _set(member, command)
         elif "alarm" in command:
             member.firmware.board.force_alarm(Alarm[command["alarm"].upper()], raised=command.get("on", True))
+        elif command.get("tell") == "link":
+            told = {"connected": member.firmware.is_connected, "frames_sent": member.firmware.frames_sent}
         else:
             _set_fault(member.firmware, command)
     except (KeyError, IndexError, TypeError, ValueError) as error:
         raise CommandError(f"{line.strip()}: {error!r}") from error
-    return time.monotonic()
+    return {"time": time.monotonic(), **told}
 
 
 def _set(member: Member, command: dict[str, object]) -> None:
     match command:
         case {"set": "current", "a": int() | float() | None as current_a}:
             member.site.set_current_a = current_a
+        case {"set": "rest"}:
+            member.site.set_current_a = 0.0
+            member.firmware.board.pack.settle()
+        case {"set": "text", "name": str() as name, "value": str() as text}:
+            if not isinstance(member.firmware.board.device_info[name], bytes):
+                raise TypeError(f"{name} is no text")
+            member.firmware.board.device_info[name] = text.encode()
         case {"set": "ambient", "c": int() | float() as ambient_c}:
             member.firmware.board.pack.ambient_c = ambient_c
         case {"set": "setting", "name": str() as name, "value": int() | float() as value}:
@@ -120,7 +133,7 @@ async def obey(members: Sequence[Member]) -> None:
     await asyncio.get_running_loop().connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
     while line := await reader.readline():
         try:
-            say({"time": carry_out(members, line.decode())})
+            say(carry_out(members, line.decode()))
         except CommandError as error:
             say({"error": str(error)})
 

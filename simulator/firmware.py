@@ -88,6 +88,8 @@ class Firmware:
         self.mtu = model.style.mtu
         self.speed = speed
         self.faults = Faults()
+        self.frames_sent = 0
+        """Frames that went out to a client that listens, whatever became of them then."""
         self.bonded = False
         self.connectable = True
         self._in_range = True
@@ -217,7 +219,7 @@ class Firmware:
     def send_cell_info(self) -> None:
         """Send a cell info frame of the present moment, as the stream does."""
         self.catch_up()
-        self._send(self._notifier.notifications([self.board.cell_info_frame()], acknowledged=False))
+        self._send(self._notifier.notifications([self.board.cell_info_frame()], acknowledged=False), frame_count=1)
 
     def _be_heard_or_not(self) -> None:
         reachable = self._in_range and not self._busy and self.board.powered
@@ -239,7 +241,7 @@ class Firmware:
     def _answer(self, register: int, value: bytes) -> None:
         self.catch_up()
         frames = self.board.answer(register, value)
-        self._send(self._notifier.notifications(frames, acknowledged=True))
+        self._send(self._notifier.notifications(frames, acknowledged=True), frame_count=len(frames))
         self._be_heard_or_not()
         self._asked.add(register)
         asked_to_stream = Command.SETTINGS_AND_STREAM in self._asked and self._asked >= self.model.stream_after
@@ -264,10 +266,11 @@ class Firmware:
         if not self.bonded:
             self.drop_link()
 
-    def _send(self, notifications: list[bytes]) -> None:
-        """Send notifications, with what goes wrong on the way."""
+    def _send(self, notifications: list[bytes], *, frame_count: int = 0) -> None:
+        """Send notifications, which are so many frames, with what goes wrong on the way."""
         if self._notify is None or not self._subscribed or self.faults.stalled:
             return
+        self.frames_sent += frame_count
         faults = self.faults
         for sound in notifications:
             if faults.drop:

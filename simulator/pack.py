@@ -5,7 +5,7 @@ Protections and their delays are the firmware's business: it looks at `Pack.meas
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import IntEnum
 from itertools import pairwise
 from math import ceil, exp
@@ -259,6 +259,12 @@ class Pack:
         parts = max(1, ceil(dt_s / LONGEST_STEP_S))
         for _ in range(parts):
             self._advance(dt_s / parts, current_a)
+
+    def settle(self) -> None:
+        """Let the cells be as after hours of rest, and the board measure such small currents without an offset."""
+        for cell in self.cells:
+            cell.fast_v = cell.slow_v = 0.0
+        self.errors = replace(self.errors, current_offset_a=0.0, dead_zone_a=0.0)
 
     def measure(self) -> Measurement:
         """Read everything at this instant, with noise."""

@@ -125,7 +125,7 @@ def members() -> list[Member]:
     return demo(seed=1, speed=1)
 
 
-def do(members: list[Member], **command: object) -> float:
+def do(members: list[Member], **command: object) -> dict[str, object]:
     return carry_out(members, json.dumps(command))
 
 
@@ -151,6 +151,47 @@ def test_settings_air_and_alarms_are_set(members: list[Member]) -> None:
     assert board.alarms == {Alarm.CELL_OVERVOLTAGE}
     do(members, pack=1, alarm="cell_overvoltage", on=False)
     assert board.alarms == frozenset()
+
+
+def test_rest_is_noise_and_nothing_else(members: list[Member]) -> None:
+    board = members[0].firmware.board
+    do(members, pack=0, set="current", a=100)
+    board.advance(600)
+    do(members, pack=0, set="rest")
+    board.advance(5)
+    rested = [cell.voltage_v for cell in board.pack.cells]
+    currents_a = []
+    for _ in range(600):
+        board.advance(1)
+        currents_a.append(board.pack.measure().current_a)
+    assert [cell.voltage_v for cell in board.pack.cells] == pytest.approx(rested, abs=1e-4)
+    assert 0.03 < max(currents_a) <= 0.05
+    assert -0.03 > min(currents_a) >= -0.05
+
+
+def test_texts_are_set(members: list[Member]) -> None:
+    do(members, pack=0, set="text", name="device_passcode", value="4711#door")
+    assert b"4711#door" in members[0].firmware.board.answer(Command.DEVICE_INFO, b"")[0]
+
+
+async def test_link_is_told_of(members: list[Member]) -> None:
+    def link() -> tuple[object, object]:
+        answer = do(members, pack=0, tell="link")
+        return answer["connected"], answer["frames_sent"]
+
+    firmware = members[0].firmware
+    firmware.send_cell_info()
+    assert link() == (False, 0)
+    firmware.connected(lambda _handle, _data: None, lambda: None)
+    firmware.send_cell_info()
+    assert link() == (True, 0), "nobody listens yet"
+    firmware.subscribe(firmware._notify_handle, enabled=True)
+    firmware.send_cell_info()
+    do(members, pack=0, fault="drop")
+    firmware.send_cell_info()
+    assert link() == (True, 2), "what is lost on the way was sent"
+    firmware.disconnected()
+    assert link() == (False, 2)
 
 
 @pytest.mark.parametrize(
@@ -180,7 +221,9 @@ def test_being_there_or_not(members: list[Member]) -> None:
 
 @pytest.mark.parametrize(
     "line", ["", "{}", "[]", '{"pack": 0}', '{"pack": 0, "set": "moon"}', '{"pack": 0, "alarm": "moon"}',
-             '{"pack": 0, "fault": "drop", "count": "many"}', '{"pack": 0, "set": "current", "a": "x"}'],
+             '{"pack": 0, "fault": "drop", "count": "many"}', '{"pack": 0, "set": "current", "a": "x"}',
+             '{"pack": 0, "set": "text", "name": "moon", "value": "x"}', '{"pack": 0, "tell": "moon"}',
+             '{"pack": 0, "set": "text", "name": "power_on_count", "value": "x"}'],
 )  # fmt: skip
 def test_nonsense_is_refused(members: list[Member], line: str) -> None:
     with pytest.raises(CommandError):
