@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from homeassistant.components.sensor import SensorEntityDescription
 from homeassistant.const import Platform
-from homeassistant.core import CoreState, HomeAssistant, State
+from homeassistant.core import HomeAssistant, State
 from homeassistant.helpers import device_registry as dr
 from homeassistant.helpers import entity_registry as er
-from pytest_homeassistant_custom_component.common import mock_restore_cache_with_extra_data
+from homeassistant.helpers import restore_state
+from homeassistant.util import dt as dt_util
 from syrupy.assertion import SnapshotAssertion
 
 from custom_components.jk_bms.bms.telemetry import BalanceAction, ChargeState, DeviceInfo, Settings, Telemetry
@@ -109,18 +112,20 @@ async def test_energy_counts_every_frame_and_survives_a_reload(packs: Packs, has
 
 @pytest.mark.parametrize(("stored", "expected"), [(1234.5678, "1234.5678"), (None, "0.0")])
 async def test_energy_survives_a_restart(
-    packs: Packs, hass: HomeAssistant, stored: float | None, expected: str
+    packs: Packs, hass: HomeAssistant, hass_storage: dict[str, Any], stored: float | None, expected: str
 ) -> None:
-    hass.set_state(CoreState.not_running)
-    mock_restore_cache_with_extra_data(
-        hass,
-        [
-            (
-                State("sensor.keller_energy_charged", "unavailable"),
-                {"native_value": stored, "native_unit_of_measurement": "kWh"},
-            )
+    hass_storage[restore_state.STORAGE_KEY] = {
+        "version": restore_state.STORAGE_VERSION,
+        "key": restore_state.STORAGE_KEY,
+        "data": [
+            {
+                "state": State("sensor.keller_energy_charged", "unavailable").as_dict(),
+                "extra_data": {"native_value": stored, "native_unit_of_measurement": "kWh"},
+                "last_seen": dt_util.utcnow().isoformat(),
+            }
         ],
-    )
+    }
+    await restore_state.async_get(hass).async_load()
     pack = await packs.add(*PACK_32S)
     assert pack.value("energy_charged") == expected
 
