@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from custom_components.jk_bms.bms.frames import HEADER, checksum
 from custom_components.jk_bms.bms.layout import FrameType, Generation
 from custom_components.jk_bms.bms.receiver import Reading, Receiver, Verdict
 from custom_components.jk_bms.bms.telemetry import DeviceInfo, LogEntry, Settings, Telemetry
@@ -118,3 +121,12 @@ def test_a_lost_link_loses_only_the_frame_it_cut() -> None:
     receiver.link_lost()
     (reading,) = receiver.feed(cell_info(), 11)
     assert reading.verdict is Verdict.ACCEPTED
+
+
+@given(st.lists(st.tuples(st.sampled_from(FrameType), st.binary(min_size=294, max_size=294)), min_size=1, max_size=4))
+def test_no_frame_raises_whatever_it_says(frames: list[tuple[FrameType, bytes]]) -> None:
+    receiver = Receiver()
+    for frame_type, payload in frames:
+        body = HEADER + bytes((frame_type,)) + payload
+        receiver.feed(body + bytes((checksum(body),)), 0.0)
+    assert receiver.assembler.counters.good == len(frames)
