@@ -269,8 +269,7 @@ async def test_an_advertisement_reaches_the_link(packs: Packs) -> None:
 
 async def test_carrier_by_its_name(packs: Packs) -> None:
     pack = await packs.add(*PACK_32S)
-    proxy = Mock()
-    proxy.name = "Proxy Keller"
+    proxy = Mock(adapter="Proxy Keller")
     with patch.object(bluetooth, "async_scanner_by_source", return_value=proxy):
         pack.link.report(source="AA:BB:CC:00:00:01")
     assert pack.value("carrier") == "Proxy Keller"

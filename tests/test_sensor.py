@@ -204,6 +204,11 @@ async def test_values(packs: Packs) -> None:
     assert {key: pack.value(key) for key in expected} == expected
 
 
+async def test_a_resting_pack_takes_no_negative_nothing(packs: Packs) -> None:
+    pack = await packs.add(*PACK_32S[:2], telemetry_32s(current_a=0.0))
+    assert [pack.value(key) for key in ("charge_power", "discharge_power")] == ["0.0", "0.0"]
+
+
 async def test_a_balancer_that_does_nothing_we_know_of(packs: Packs) -> None:
     pack = await packs.add(DEVICE_INFO_BALANCER, telemetry_balancer(balance_action=None))
     assert pack.entity_id(Platform.SENSOR, "balance_action") is None

@@ -219,9 +219,9 @@ class JkBmsCoordinator(DataUpdateCoordinator[PackState]):
         for scanner in bluetooth.async_current_scanners(self.hass):
             allocations = scanner.get_allocations()
             if allocations and self.address in allocations.allocated:
-                return scanner.name
+                return scanner.adapter
         heard_by = bluetooth.async_scanner_by_source(self.hass, source)
-        return heard_by.name if heard_by else source
+        return heard_by.adapter if heard_by else source
 
     def _watch(self, delay_s: float) -> None:
         if self._cancel_watchdog:

@@ -203,7 +203,7 @@ def _positive_part(value: float | None) -> float | None:
 
 def _discharge_power(state: PackState) -> float | None:
     power_w = state.telemetry.power_w
-    return None if power_w is None else max(-power_w, 0.0)
+    return None if power_w is None else max(0.0, -power_w)
 
 
 def _fine_state_of_charge(state: PackState) -> float | None:
