@@ -209,6 +209,18 @@ async def test_a_resting_pack_takes_no_negative_nothing(packs: Packs) -> None:
     assert [pack.value(key) for key in ("charge_power", "discharge_power")] == ["0.0", "0.0"]
 
 
+async def test_the_turns_of_the_balancer_make_no_noise(packs: Packs) -> None:
+    pack = await packs.add(*PACK_32S)
+    packs.tick(60)
+    await pack.give(telemetry_32s(balance_current_a=1.9))
+    await pack.give(telemetry_32s(balance_current_a=-1.9))
+    assert pack.value("balance_current") == "1.9"
+    packs.tick(60)
+    await pack.give(telemetry_32s(balance_current_a=-1.9))
+    assert pack.value("balance_current") == "-1.9"
+
+
+@pytest.mark.usefixtures("all_enabled")
 async def test_a_balancer_that_does_nothing_we_know_of(packs: Packs) -> None:
     pack = await packs.add(DEVICE_INFO_BALANCER, telemetry_balancer(balance_action=None))
     assert pack.entity_id(Platform.SENSOR, "balance_action") is None

@@ -45,6 +45,7 @@ _IN_TURN: Final = Delta()
 _CELL_VOLTAGE: Final = Delta(significant=0.005, dead_band=0.001)
 _PACK_VOLTAGE: Final = Delta(significant=0.1, dead_band=0.02)
 _CURRENT: Final = Delta(significant=1, relative=0.03, dead_band=0.1)
+_BALANCE_CURRENT: Final = Delta(dead_band=0.1)
 _POWER: Final = Delta(significant=50, relative=0.03, dead_band=5)
 _TEMPERATURE: Final = Delta(significant=0.5, dead_band=0.2)
 _CHARGE: Final = Delta(significant=1, relative=0.01, dead_band=0.1)
@@ -75,11 +76,11 @@ def _voltage(
     )
 
 
-def _current(key: str, value_fn: Callable[[PackState], Value]) -> JkBmsSensorDescription:
+def _current(key: str, value_fn: Callable[[PackState], Value], *, delta: Delta = _CURRENT) -> JkBmsSensorDescription:
     return JkBmsSensorDescription(
         key=key,
         value_fn=value_fn,
-        delta=_CURRENT,
+        delta=delta,
         device_class=SensorDeviceClass.CURRENT,
         native_unit_of_measurement=UnitOfElectricCurrent.AMPERE,
         state_class=SensorStateClass.MEASUREMENT,
@@ -315,15 +316,28 @@ _CELLS: Final = (
     _voltage("lowest_cell_voltage", attrgetter("telemetry.lowest_cell_voltage_v")),
     _voltage("highest_cell_voltage", attrgetter("telemetry.highest_cell_voltage_v")),
     _voltage("delta_cell_voltage", attrgetter("telemetry.delta_cell_voltage_v")),
-    # Which of two equal cells is the lowest changes with every frame: no matter for a message of its own.
-    JkBmsSensorDescription(key="lowest_cell", value_fn=attrgetter("telemetry.lowest_cell"), delta=_IN_TURN),
-    JkBmsSensorDescription(key="highest_cell", value_fn=attrgetter("telemetry.highest_cell"), delta=_IN_TURN),
-    _current("balance_current", lambda state: round(state.telemetry.balance_current_a, 3)),
+    # Which of two equal cells is the lowest changes with every frame: no matter for a message of its own. Without a
+    # state class each change would be a line in the activity log, too.
+    JkBmsSensorDescription(
+        key="lowest_cell",
+        value_fn=attrgetter("telemetry.lowest_cell"),
+        delta=_IN_TURN,
+        state_class=SensorStateClass.MEASUREMENT,
+    ),
+    JkBmsSensorDescription(
+        key="highest_cell",
+        value_fn=attrgetter("telemetry.highest_cell"),
+        delta=_IN_TURN,
+        state_class=SensorStateClass.MEASUREMENT,
+    ),
+    # While balancing, charge is taken from one cell and given to another in turns of a few seconds.
+    _current("balance_current", lambda state: round(state.telemetry.balance_current_a, 3), delta=_BALANCE_CURRENT),
     JkBmsSensorDescription(
         key="balance_action",
         value_fn=_balance_action,
         device_class=SensorDeviceClass.ENUM,
         options=list(_BALANCE_ACTIONS.values()),
+        entity_registry_enabled_default=False,
     ),
 )
 
