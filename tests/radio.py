@@ -10,7 +10,7 @@ from unittest.mock import patch
 import pytest
 from homeassistant.components import bluetooth
 from homeassistant.config_entries import ConfigEntry, ConfigFlowResult
-from homeassistant.core import HomeAssistant
+from homeassistant.core import CALLBACK_TYPE, HomeAssistant
 from homeassistant.data_entry_flow import FlowResultType
 
 from custom_components.jk_bms.bms.layout import Value
@@ -32,6 +32,17 @@ class Radio:
         self.clock = FakeClock()
         self.air = Air()
         self.scanner = AirScanner(self.air)
+        self.unplug: CALLBACK_TYPE = lambda: None
+
+    def plug_in(self) -> None:
+        """Let Home Assistant have the scanner, which it has to begin with."""
+        unregister = bluetooth.async_register_scanner(self.hass, self.scanner)
+
+        def unplug() -> None:
+            unregister()
+            self.unplug = lambda: None
+
+        self.unplug = unplug
 
     def add(
         self, model: Model = JK_PB2A16S20P, *, address: str | None = None, device_info: dict[str, Value] | None = None
@@ -84,10 +95,10 @@ class Radio:
 @pytest.fixture
 def radio(hass: HomeAssistant, enable_bluetooth: None) -> Iterator[Radio]:
     radio = Radio(hass)
-    unregister = bluetooth.async_register_scanner(hass, radio.scanner)
+    radio.plug_in()
     with (
         patch("custom_components.jk_bms.coordinator.Link", radio.link),
         patch("custom_components.jk_bms.config_flow.probe", radio.probe),
     ):
         yield radio
-    unregister()
+    radio.unplug()

@@ -124,3 +124,17 @@ async def test_whole_life_over_the_radio(hass: HomeAssistant, radio: Radio) -> N
     await hass.config_entries.async_remove(entry.entry_id)
     await hass.async_block_till_done(wait_background_tasks=True)
     assert await radio.found(), "it may be added anew"
+
+
+async def test_proxy_that_goes_and_returns(radio: Radio) -> None:
+    board = radio.add()
+    entry = await radio.set_up()
+    link = entry.runtime_data.link
+    radio.unplug()
+    board.drop_link()
+    await radio.clock.run(30)
+    assert (link.status.state, link.status.problem) == (LinkState.DISCONNECTED, LinkProblem.OUT_OF_RANGE)
+
+    radio.plug_in()
+    radio.scanner.advertise()
+    assert await radio.clock.until(lambda: link.status.state is LinkState.CONNECTED, limit_s=5) < 2

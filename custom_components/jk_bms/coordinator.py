@@ -6,9 +6,9 @@ import asyncio
 import logging
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from functools import partial
 from typing import Final, override
 
+from bleak.backends.device import BLEDevice
 from homeassistant.components import bluetooth
 from homeassistant.config_entries import ConfigEntry
 from homeassistant.const import CONF_ADDRESS, EVENT_HOMEASSISTANT_STOP
@@ -95,7 +95,7 @@ class JkBmsCoordinator(DataUpdateCoordinator[PackState]):
         self._now = hass.loop.time
         self.link: Final = Link(
             entry.title,
-            partial(bluetooth.async_ble_device_from_address, hass, self.address, connectable=True),
+            self._find_device,
             self._on_reading,
             self._on_status,
             mode=mode,
@@ -160,6 +160,13 @@ class JkBmsCoordinator(DataUpdateCoordinator[PackState]):
     async def _async_update_data(self) -> PackState:
         """Return the state as it is: a refresh by Home Assistant asks the pack for nothing."""
         return self.data
+
+    @callback
+    def _find_device(self) -> BLEDevice | None:
+        """Return the device if something hears it that can connect; what a lost proxy heard is remembered longer."""
+        if not bluetooth.async_scanner_devices_by_address(self.hass, self.address, connectable=True):
+            return None
+        return bluetooth.async_ble_device_from_address(self.hass, self.address, connectable=True)
 
     @callback
     def _on_advertisement(self, info: bluetooth.BluetoothServiceInfoBleak) -> None:
