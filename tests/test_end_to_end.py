@@ -1,0 +1,167 @@
+"""A whole Home Assistant, in a process of its own, finds a simulated pack behind a simulated proxy and shows it."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+from custom_components.jk_bms.bms.link import LinkState
+from scripts.demo_home import DEMO_PYTHON, DOMAIN, DemoHome, Pack, Proxy, Simulator, State, free_port
+
+PLANTED: Final = {
+    "device_passcode": "4711#door",
+    "setup_passcode": "geheim0815",
+    "serial_number": "50603N64077",
+    "user_data": "Peter Mueller",
+    "user_data_2": "Tel 0123456789",
+}
+SHOWN_WITHIN_S: Final = 20
+POLL_S: Final = 0.1
+
+pytestmark = [
+    pytest.mark.usefixtures("socket_enabled"),
+    pytest.mark.skipif(
+        os.environ.get("JK_BMS_SKIP_END_TO_END") == "1", reason="JK_BMS_SKIP_END_TO_END=1 asks to leave it out"
+    ),
+    pytest.mark.skipif(
+        not DEMO_PYTHON.exists() and "CI" not in os.environ,
+        reason="there is no .venv-demo with a whole Home Assistant; scripts/setup --demo makes it",
+    ),
+]
+
+
+class OnePack:
+    """What a person sees of the only pack of a home."""
+
+    def __init__(self, home: DemoHome, pack: Pack, entity_ids: dict[str, str]) -> None:
+        self._home = home
+        self._address = pack.address
+        self._entity_ids = entity_ids
+
+    def entity_id(self, key: str) -> str:
+        return self._entity_ids[f"{self._address}_{key}"]
+
+    async def state(self, key: str) -> State:
+        return (await self._home.states())[self.entity_id(key)]
+
+    async def until(self, key: str, holds: Callable[[str], bool]) -> State:
+        """Wait until the state of an entity is as it should be."""
+        state = await self.state(key)
+        try:
+            async with asyncio.timeout(SHOWN_WITHIN_S):
+                while not holds(state["state"]):
+                    await asyncio.sleep(POLL_S)
+                    state = await self.state(key)
+        except TimeoutError:
+            pytest.fail(f"{state['entity_id']} is still {state['state']} after {SHOWN_WITHIN_S} s")
+        return state
+
+    async def switch(self, key: str, service: str) -> None:
+        await self._home.request("POST", f"/api/services/switch/{service}", {"entity_id": self.entity_id(key)})
+
+
+@asynccontextmanager
+async def one_pack(folder: Path, port: int = 0) -> AsyncIterator[Simulator]:
+    async with Simulator(["--packs", "1", "--port", str(port)], log=folder / "simulator.log") as simulator:
+        for name, text in PLANTED.items():
+            await simulator.command(pack=0, set="text", name=name, value=text)
+        yield simulator
+
+
+def is_number(state: str) -> bool:
+    return state not in {"unknown", "unavailable"} and float(state) == float(state)
+
+
+def near(value: float, within: float) -> Callable[[str], bool]:
+    return lambda state: is_number(state) and abs(float(state) - value) <= within
+
+
+async def shows_its_cells(home: DemoHome, pack: OnePack) -> None:
+    await pack.until("cell_16_voltage", is_number)
+    states = await home.states()
+    cells_v = [float(states[pack.entity_id(f"cell_{cell}_voltage")]["state"]) for cell in range(1, 17)]
+    assert all(3.2 < cell_v < 3.45 for cell_v in cells_v)
+    assert len(set(cells_v)) > 1
+    assert float((await pack.state("pack_voltage"))["state"]) == pytest.approx(sum(cells_v), abs=0.16)
+    assert 30 < float((await pack.state("state_of_charge"))["state"]) < 80
+    assert 10 < float((await pack.state("temperature_1"))["state"]) < 40
+    assert (await pack.state("problem"))["state"] == "off"
+
+
+async def follows_the_current(simulator: Simulator, pack: OnePack) -> None:
+    for current_a in (42.0, -63.0):
+        await simulator.command(pack=0, set="current", a=current_a)
+        await pack.until("current", near(current_a, within=2.5))
+    await pack.until("discharging", "on".__eq__)
+
+
+async def raises_an_alarm(simulator: Simulator, pack: OnePack) -> None:
+    await simulator.command(pack=0, alarm="cell_overvoltage")
+    await pack.until("alarm_cell_overvoltage", "on".__eq__)
+    assert (await pack.state("problem"))["state"] == "on"
+    await simulator.command(pack=0, alarm="cell_overvoltage", on=False)
+    await pack.until("alarm_cell_overvoltage", "off".__eq__)
+
+
+async def lets_go_for_the_phone(simulator: Simulator, pack: OnePack) -> None:
+    assert (await simulator.link(0)).connected
+    await pack.switch("pause", "turn_on")
+    assert not (await simulator.link(0)).connected, "the board is free as soon as the switch has done its work"
+    assert (await pack.until("pause", "on".__eq__))["attributes"]["paused_until"]
+    await pack.until("link_state", LinkState.PAUSED.__eq__)
+    await pack.switch("pause", "turn_off")
+    await pack.until("link_state", LinkState.CONNECTED.__eq__)
+    assert (await simulator.link(0)).connected
+
+
+async def tells_no_secret(home: DemoHome, pack: Pack) -> None:
+    (entry,) = await home.entries()
+    text = (await home.diagnostics(entry)).lower()
+    data = json.loads(text)["data"]
+    assert data["entry"]["state"] == "loaded"
+    assert data["last_frames"]["device_info"].startswith("55aaeb9003")
+    assert data["counters"]["good"] > 0
+    secrets = [secret.encode() for secret in PLANTED.values()]
+    address = bytes.fromhex(pack.address.replace(":", ""))
+    for trace in (
+        *(secret.decode().lower() for secret in secrets),
+        *(secret.hex() for secret in (*secrets, address, address[::-1])),
+        pack.address.lower(),
+    ):
+        assert trace not in text
+
+
+async def comes_back_with_its_proxy(folder: Path, proxy: Proxy, pack: OnePack) -> None:
+    await pack.until("link_state", LinkState.DISCONNECTED.__eq__)
+    async with one_pack(folder, proxy.port) as simulator:
+        await pack.until("link_state", LinkState.CONNECTED.__eq__)
+        await simulator.command(pack=0, set="current", a=25)
+        await pack.until("current", near(25, within=2))
+
+
+async def test_a_pack_in_a_real_home_assistant(tmp_path: Path) -> None:
+    async with DemoHome(tmp_path / "home", port=free_port()) as home:
+        async with one_pack(tmp_path) as simulator:
+            (proxy,), (found,) = simulator.proxies, simulator.packs
+            await home.add_proxies([proxy])
+            (entry,) = await home.confirm_packs([found])
+            assert entry["title"] == found.name
+            pack = OnePack(home, found, await home.entity_ids())
+            await shows_its_cells(home, pack)
+            await follows_the_current(simulator, pack)
+            await raises_an_alarm(simulator, pack)
+            await lets_go_for_the_phone(simulator, pack)
+            await tells_no_secret(home, found)
+        await comes_back_with_its_proxy(tmp_path, proxy, pack)
+    for process in (simulator.pid, home.pid):
+        with pytest.raises(ProcessLookupError):
+            os.killpg(process, 0)
+    log = home.log.read_text(encoding="utf-8")
+    assert not [line for line in log.splitlines() if "ERROR" in line and DOMAIN in line]
