@@ -70,6 +70,4 @@ class Alarm(IntEnum):
 
 def alarms(bits: int) -> tuple[Alarm, ...]:
     """Return the alarms whose bits are set; the three unused bits of the word are ignored."""
-    if not bits:
-        return ()  # nearly always, and asked with every frame
     return tuple(alarm for alarm in Alarm if bits >> alarm & 1)
