@@ -23,7 +23,8 @@ async def notified_fixture(hass: HomeAssistant, tmp_path: Path) -> list[ServiceC
     """Return the calls that the blueprints make where nobody has chosen what to do."""
     hass.config.config_dir = str(tmp_path)
     shutil.copytree(BLUEPRINTS, tmp_path / "blueprints/automation")
-    return async_mock_service(hass, "persistent_notification", "create")
+    calls: list[ServiceCall] = async_mock_service(hass, "persistent_notification", "create")
+    return calls
 
 
 async def automate(hass: HomeAssistant, name: str, **inputs: Any) -> None:
