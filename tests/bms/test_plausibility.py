@@ -219,6 +219,35 @@ def test_a_reboot_is_believed_when_the_clock_goes_on_from_there(stream: Stream) 
     assert stream.send(run_time_s=4, system_up_time_s=2.0, clock_s=2) is None
 
 
+def test_a_number_that_runs_on_does_not_hide_the_pack_for_ever(stream: Stream) -> None:
+    """Fields of unknown meaning have turned out to be counters on other firmware."""
+    said = [stream.send(user_alarm=number) for number in range(1, 40)]
+    assert said[:9] == ["user_alarm"] * 9
+    assert said[9:] == [None] * 30
+    assert stream.send(user_alarm=99, charge_mosfet=0) == "charge_mosfet", "all else is doubted as before"
+    stream.plausibility.link_lost()
+    assert stream.send(user_alarm=100) == "user_alarm"
+
+
+def test_a_sense_lead_that_comes_loose_does_not_hide_the_pack_for_ever(stream: Stream) -> None:
+    readings_v = (0.9, 4.6, 2.2, 4.9, 1.4, 3.9, 0.7)
+    said = []
+    for number in range(30):
+        cells_v = (readings_v[number % 7], *CELLS_V[1:])
+        said.append(stream.send(cells_v, pack_voltage_v=sum(CELLS_V), coarse_pack_voltage_v=sum(CELLS_V)))
+    assert said[:9].count(None) == 0
+    assert said[15:].count(None) >= 12
+
+
+def test_damage_now_and_then_never_adds_up(stream: Stream) -> None:
+    """Over a link that lets hardly anything through, a right sum by chance comes once in a while."""
+    said = [
+        stream.send(tuple(3.3 + (number * cell) % 7 / 10 for cell in range(16)), after_s=30.0, alarm_bits=number)
+        for number in range(1, 40)
+    ]
+    assert None not in said
+
+
 def test_countdowns_may_run(stream: Stream) -> None:
     assert stream.send(overvoltage_release_s=30) is not None
     assert stream.send(overvoltage_release_s=30) is None

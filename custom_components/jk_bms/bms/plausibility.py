@@ -57,6 +57,8 @@ _SENSOR_LIMIT_A: Final = 1.5
 _SENSOR_LIMIT_SHARE: Final = 0.05
 
 _CONFIRMATIONS_OF_A_CONTRADICTION: Final = 2
+_INSISTING_FRAMES: Final = 10
+_INSISTING_WITHIN_S: Final = 15
 _LOOSE: Final = 4
 """How much further a frame may lie from the one that waits than from the one that was believed: a fast change goes on
 while it waits, and must not have to stand still to be believed."""
@@ -102,34 +104,80 @@ class Plausibility:
         self._sensor_v_per_a = 0.0
         """Ratio of the raw current sensor, learned; 0 on boards that do not report it."""
         self._sensor_learned_at_a = 0.0
+        self._held_in_a_row = 0
+        self._held_since_s = 0.0
+        self._common_doubts: set[str] = set()
+        """What all frames that were held in a row have been doubted for."""
+        self._lasting_doubts: set[str] = set()
+        """What the board insists on, whatever we think of it."""
 
     def judge(self, frame: bytes, telemetry: Telemetry, now_s: float) -> str | None:
         """Return None if the frame may be believed at once, else what in it has to be said again."""
         seen = _see(frame, telemetry, now_s)
-        if self._believed is None:
-            doubts = ["first frame", *seen.contradictions]
-        else:
-            doubts = [what for what in seen.contradictions if what not in self._believed.contradictions]
-            doubts += _unconfirmed_changes(seen, self._believed, 1)
-            if self._sensor_contradicts(telemetry, self._believed.telemetry):
-                doubts.append("current against its sensor")
-        waiting = self._waiting
-        if doubts and waiting is not None and waiting.contradictions == seen.contradictions:
-            if not _unconfirmed_changes(seen, waiting, _LOOSE):
+        doubts = self._doubts(seen)
+        if self._waiting is not None:
+            if doubts and self._is_repeated_by(seen):
                 self._repetitions += 1
-                needed = _CONFIRMATIONS_OF_A_CONTRADICTION if seen.contradictions else 1
-                if self._repetitions >= needed:
+                if self._repetitions >= (_CONFIRMATIONS_OF_A_CONTRADICTION if self._news_in(seen) else 1):
                     doubts = []
-                waiting = None  # it was repeated, so it was not damaged
-        if waiting is not None:
-            self.refused += 1
-            self._repetitions = 0
+            else:
+                self.refused += 1
+                self._repetitions = 0
+        if doubts and self._insists(doubts, now_s):
+            doubts = []
         if doubts:
             self._waiting = seen
             return ", ".join(doubts)
-        self._believed, self._waiting, self._repetitions = seen, None, 0
+        self._believed, self._waiting, self._repetitions, self._held_in_a_row = seen, None, 0, 0
         self._learn_sensor(telemetry)
         return None
+
+    def link_lost(self) -> None:
+        """Begin a new connection without what the board has insisted on in the last one."""
+        self._lasting_doubts.clear()
+        self._held_in_a_row = 0
+
+    def _doubts(self, seen: _Seen) -> list[str]:
+        believed = self._believed
+        if believed is None:
+            doubts = ["first frame", *seen.contradictions]
+        else:
+            doubts = self._news_in(seen)
+            doubts += _unconfirmed_changes(seen, believed, 1)
+            if self._sensor_contradicts(seen.telemetry, believed.telemetry):
+                doubts.append("current against its sensor")
+        if self._lasting_doubts:
+            return [doubt for doubt in doubts if doubt not in self._lasting_doubts]
+        return doubts
+
+    def _news_in(self, seen: _Seen) -> list[str]:
+        """Return the contradictions that the last believed frame did not have."""
+        if not seen.contradictions or self._believed is None:
+            return list(seen.contradictions)
+        return [what for what in seen.contradictions if what not in self._believed.contradictions]
+
+    def _is_repeated_by(self, seen: _Seen) -> bool:
+        """Whether the frame says what the one that waits has said, and was no damage then."""
+        waiting = self._waiting
+        assert waiting is not None
+        if self._news_in(seen) != self._news_in(waiting):
+            return False
+        return not set(_unconfirmed_changes(seen, waiting, _LOOSE)) - self._lasting_doubts
+
+    def _insists(self, doubts: list[str], now_s: float) -> bool:
+        """Whether frame after frame is doubted for the same, and not by chance any more.
+
+        A number that nobody knows the meaning of may run on for good, and the reading of a broken sense lead jumps from
+        frame to frame; a pack must not stay unseen for that. Damage with a right sum does not come ten times in a row.
+        """
+        if self._held_in_a_row == 0 or now_s - self._held_since_s > _INSISTING_WITHIN_S:
+            self._held_in_a_row, self._held_since_s, self._common_doubts = 0, now_s, set(doubts)
+        self._held_in_a_row += 1
+        self._common_doubts &= set(doubts)
+        if self._held_in_a_row < _INSISTING_FRAMES:
+            return False
+        self._lasting_doubts |= self._common_doubts
+        return self._lasting_doubts.issuperset(doubts)
 
     def _learn_sensor(self, t: Telemetry) -> None:
         magnitude_a = abs(t.current_a or 0.0)

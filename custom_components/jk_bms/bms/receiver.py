@@ -74,6 +74,7 @@ class Receiver:
     def link_lost(self) -> None:
         """Forget the beginning of a frame: the rest of it will not come."""
         self.assembler.reset()
+        self._plausibility.link_lost()
 
     def _read(self, frame: bytes, now_s: float) -> list[Reading]:
         match _FRAME_TYPES[frame[4]]:
@@ -83,8 +84,7 @@ class Receiver:
                 return [self._read_settings(frame)]
             case FrameType.DEVICE_INFO:
                 return [self._read_device_info(frame)]
-            case FrameType.EVENT_LOG:
-                return [self._reading(frame, self.board, decode_event_log(frame))]
+        return [self._reading(frame, self.board, decode_event_log(frame))]
 
     def _read_cell_info(self, frame: bytes, now_s: float) -> list[Reading]:
         board = self.board if self.board.confirmed else confirmed(self.board, frame)
