@@ -288,6 +288,13 @@ def test_every_generation_streams(generation: Generation) -> None:
     assert [stream.send() for _ in range(20)] == [None] * 20
 
 
+def test_jk04_says_twice_that_it_balances() -> None:
+    stream = Stream(Board(Generation.JK04))
+    assert [stream.send(), stream.send()] == ["first frame", None]
+    assert stream.send(balance_action=1, balance_current_a=1.2) == "balance action"
+    assert stream.send(balance_action=1, balance_current_a=1.2) is None
+
+
 def test_jk04_cells_that_are_no_numbers() -> None:
     stream = Stream(Board(Generation.JK04))
     assert [stream.send(), stream.send()] == ["first frame", None]

@@ -142,8 +142,9 @@ class Plausibility:
         if believed is None:
             doubts = ["first frame", *seen.contradictions]
         else:
-            doubts = self._news_in(seen)
-            doubts += _unconfirmed_changes(seen, believed, 1)
+            doubts = _unconfirmed_changes(seen, believed, 1)
+            if seen.contradictions:
+                doubts += self._news_in(seen)
             if self._sensor_contradicts(seen.telemetry, believed.telemetry):
                 doubts.append("current against its sensor")
         if self._lasting_doubts:
@@ -152,9 +153,8 @@ class Plausibility:
 
     def _news_in(self, seen: _Seen) -> list[str]:
         """Return the contradictions that the last believed frame did not have."""
-        if not seen.contradictions or self._believed is None:
-            return list(seen.contradictions)
-        return [what for what in seen.contradictions if what not in self._believed.contradictions]
+        known = () if self._believed is None else self._believed.contradictions
+        return [what for what in seen.contradictions if what not in known]
 
     def _is_repeated_by(self, seen: _Seen) -> bool:
         """Whether the frame says what the one that waits has said, and was no damage then."""
