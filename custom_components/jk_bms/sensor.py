@@ -198,6 +198,11 @@ def _pack_voltage(state: PackState) -> float | None:
     return state.telemetry.pack_voltage_v or state.telemetry.sum_of_cells_v
 
 
+def _average_cell_voltage(state: PackState) -> float | None:
+    average_v = state.telemetry.average_cell_voltage_v
+    return None if average_v is None else round(average_v, 4)
+
+
 def _positive_part(value: float | None) -> float | None:
     return None if value is None else max(value, 0.0)
 
@@ -312,7 +317,7 @@ _PACK: Final = (
 _CELLS: Final = (
     *(_cell_voltage(cell) for cell in range(1, CELL_SLOTS_32S + 1)),
     *(_lead_resistance(cell) for cell in range(1, CELL_SLOTS_32S + 1)),
-    _voltage("average_cell_voltage", lambda state: round(state.telemetry.average_cell_voltage_v, 4)),
+    _voltage("average_cell_voltage", _average_cell_voltage),
     _voltage("lowest_cell_voltage", attrgetter("telemetry.lowest_cell_voltage_v")),
     _voltage("highest_cell_voltage", attrgetter("telemetry.highest_cell_voltage_v")),
     _voltage("delta_cell_voltage", attrgetter("telemetry.delta_cell_voltage_v")),

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from random import Random
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from custom_components.jk_bms.bms import plausibility, telemetry
 from custom_components.jk_bms.bms.board import Board
-from custom_components.jk_bms.bms.layout import FRAME_LENGTH, Generation, Value
+from custom_components.jk_bms.bms.layout import CELL_INFO, FRAME_LENGTH, Generation, Value
 from custom_components.jk_bms.bms.plausibility import Plausibility, device_info_problem, settings_problem
 from custom_components.jk_bms.bms.telemetry import decode_device_info, decode_settings, decode_telemetry
 
@@ -80,8 +83,8 @@ UNCONFIRMED: list[tuple[str, dict[str, Any]]] = [
     ("cycle_count", {"cycle_count": 13}),
     ("state_of_health_pct", {"state_of_health_pct": 99}),
     ("event_log_count", {"event_log_count": 1}),
-    ("temperature", {"temperature_1_c": 27.0}),
-    ("temperature", {"temperature_2_c": -200.0}),
+    ("T1", {"temperature_1_c": 27.0}),
+    ("T2", {"temperature_2_c": -200.0}),
     ("the two MOSFET temperatures", {"mos_temperature_c": 25.0}),
     ("state of charge, remaining capacity", {"state_of_charge_pct": 66, "remaining_capacity_ah": 184.8}),
     ("remaining capacity", {"remaining_capacity_ah": 169.0}),
@@ -225,8 +228,21 @@ def test_a_number_that_runs_on_does_not_hide_the_pack_for_ever(stream: Stream) -
     assert said[:9] == ["user_alarm"] * 9
     assert said[9:] == [None] * 30
     assert stream.send(user_alarm=99, charge_mosfet=0) == "charge_mosfet", "all else is doubted as before"
-    stream.plausibility.link_lost()
-    assert stream.send(user_alarm=100) == "user_alarm"
+
+
+def test_what_a_board_has_insisted_on_is_doubted_again_when_it_is_over(stream: Stream) -> None:
+    for number in range(30):
+        stream.send(temperature_1_c=30.0 + number * 37 % 100)
+    assert stream.send(temperature_1_c=20.0) is None
+    assert stream.send(temperature_1_c=50.0) is None, "it still jumps about"
+    assert stream.send(temperature_1_c=20.0, mos_temperature_c=60.0, mos_temperature_copy_c=60.0) is not None
+    assert [stream.send(temperature_1_c=20.0) for _ in range(240)] == [None] * 240
+    assert stream.send(temperature_1_c=50.0) == "T1"
+
+
+def test_alarms_that_flicker_are_never_taken_for_granted(stream: Stream) -> None:
+    said = [stream.send(alarm_bits=number) for number in range(1, 40)]
+    assert None not in said
 
 
 def test_a_sense_lead_that_comes_loose_does_not_hide_the_pack_for_ever(stream: Stream) -> None:
@@ -237,6 +253,52 @@ def test_a_sense_lead_that_comes_loose_does_not_hide_the_pack_for_ever(stream: S
         said.append(stream.send(cells_v, pack_voltage_v=sum(CELLS_V), coarse_pack_voltage_v=sum(CELLS_V)))
     assert said[:9].count(None) == 0
     assert said[15:].count(None) >= 12
+
+
+@pytest.mark.parametrize("ripple_a", [3.0, 10.0, 20.0])
+@pytest.mark.parametrize("resistance_ohm", [0.000_4, 0.001_5])
+def test_a_rippling_load_does_not_hold_up_a_healthy_pack(ripple_a: float, resistance_ohm: float) -> None:
+    """The board takes cells, pack voltage, current, power and the raw sensor one after the other."""
+    stream, random = Stream(), Random(1)
+    said = []
+    for _ in range(400):
+        at_cells, at_pack, at_current, at_power, at_sensor = (random.gauss(60.0, ripple_a) for _ in range(5))
+        cells_v = tuple(round(cell + at_cells * resistance_ohm, 3) for cell in CELLS_V)
+        pack_voltage_v = sum(CELLS_V) + 16 * at_pack * resistance_ohm
+        said.append(
+            stream.send(
+                cells_v,
+                at_current,
+                pack_voltage_v=pack_voltage_v,
+                coarse_pack_voltage_v=pack_voltage_v,
+                power_magnitude_w=abs(pack_voltage_v * at_power),
+                charge_current_sensor_v=max(0.0, at_sensor * 0.002_64),
+            )
+        )
+    assert said[50:].count(None) >= 0.85 * len(said[50:])
+
+
+@pytest.mark.parametrize(
+    "flicker",
+    [
+        lambda number: {"state_of_charge_pct": 57 if number % 2 else 58},
+        lambda number: {"cell_mask": 0xFF} if number % 2 else {"reported_delta_cell_voltage_v": 0.1},
+    ],
+    ids=["around a limit", "one after the other"],
+)
+def test_contradictions_that_come_and_go_do_not_hide_the_pack(
+    stream: Stream, flicker: Callable[[int], dict[str, Any]]
+) -> None:
+    said = [stream.send(**flicker(number)) for number in range(200)]
+    assert said[20:].count(None) >= 0.95 * len(said[20:])
+
+
+def test_the_same_frame_delivered_twice_confirms_nothing(stream: Stream) -> None:
+    damaged: dict[str, Any] = {"alarm_bits": 1 << 14, "charge_mosfet": 0}
+    assert stream.send(**damaged) is not None
+    assert stream.send(after_s=0.01, **damaged) is not None
+    assert stream.send() is None
+    assert stream.plausibility.refused == 1
 
 
 def test_damage_now_and_then_never_adds_up(stream: Stream) -> None:
@@ -351,3 +413,15 @@ def test_settings_that_are_no_numbers() -> None:
 )
 def test_device_info_that_cannot_be(frame: bytes, problem: str | None) -> None:
     assert device_info_problem(decode_device_info(frame, Generation.JK02_32S)) == problem
+
+
+def test_every_name_of_a_field_is_one() -> None:
+    """A name that no table has would never be looked at, and nobody would notice."""
+    names = {each.name for layout in CELL_INFO.values() for each in layout.fields}
+    assert set(plausibility._QUIET_FIELDS) <= names
+    assert set(plausibility._QUIET_FIELDS) >= plausibility._ALWAYS_DOUBTED
+    assert names >= telemetry._LIVELY
+    assert set(telemetry._PROBES) <= telemetry._LIVELY
+    assert names >= telemetry._UNKNOWN_WITHOUT_CELLS
+    known = set(telemetry.Telemetry.__slots__)
+    assert known >= telemetry._ABSENT_ON_BALANCERS

@@ -69,6 +69,7 @@ def test_a_board_without_cells_has_no_extremes() -> None:
     assert t.lowest_cell_voltage_v is None
     assert t.delta_cell_voltage_v is None
     assert t.sum_of_cells_v is None
+    assert (t.average_cell_voltage_v, t.state_of_charge_pct, t.remaining_capacity_ah) == (None, None, None)
 
 
 @pytest.mark.parametrize(

@@ -7,13 +7,14 @@ frame that brings it. What nothing confirms - a raised alarm, a switched MOSFET,
 - makes the frame wait for the next one to say the same. A contradiction inside the frame (a broken sense lead does
 that for good) has to come three times. A frame that the next one does not repeat was damaged, and is counted.
 
-The limits come from recorded traffic of 36 board and firmware combinations, none of which may be refused; the board
-measures cells, pack voltage and power at slightly different moments, so they agree only within a few millivolts and,
-under a changing load, a few per cent.
+The limits come from recorded traffic of 36 board and firmware combinations, none of which may be refused. The board
+measures cells, pack voltage, current and power one after the other, so under a rippling load they agree less; how much
+is learned from the frames that were believed.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from math import isfinite
 from operator import sub
@@ -59,6 +60,14 @@ _SENSOR_LIMIT_SHARE: Final = 0.05
 _CONFIRMATIONS_OF_A_CONTRADICTION: Final = 2
 _INSISTING_FRAMES: Final = 10
 _INSISTING_WITHIN_S: Final = 15
+_KNOWN_FOR_S: Final = 60
+"""How long a doubt that has been overcome is not raised again after it was last seen."""
+_ALWAYS_DOUBTED: Final = {"alarm_bits", "charge_mosfet", "discharge_mosfet"}
+_DUPLICATE_WITHIN_S: Final = 0.2
+"""The same bytes again before the board can have measured anew are the same frame, delivered twice."""
+_SPREADS: Final = 4
+"""How many mean errors a measurement may be off."""
+_SPREAD_SHARE: Final = 0.1
 _LOOSE: Final = 4
 """How much further a frame may lie from the one that waits than from the one that was believed: a fast change goes on
 while it waits, and must not have to stand still to be believed."""
@@ -79,6 +88,24 @@ _BITS_OF_QUIET_FIELDS: Final = {
 
 
 @dataclass(slots=True)
+class _Spread:
+    """How far two measurements of the same thing lie apart on average, which under a rippling load is far.
+
+    The board takes cells, pack voltage, current and power one after the other. Only believed frames count.
+    """
+
+    mean: float = 0.0
+
+    def limit(self, floor: float) -> float:
+        """Return how far apart they may lie; `floor` is the limit of a steady load."""
+        return max(floor, _SPREADS * self.mean)
+
+    def learn(self, error: float) -> None:
+        """Take the error of a believed frame into account."""
+        self.mean += _SPREAD_SHARE * (error - self.mean)
+
+
+@dataclass(slots=True)
 class _Seen:
     """A frame as later ones are held against it."""
 
@@ -89,7 +116,7 @@ class _Seen:
     contradictions: tuple[str, ...]
     average_residual_v: float
     pack_voltage_residual_v: float
-    power_agrees: bool
+    power_error_a: float
 
 
 class Plausibility:
@@ -104,21 +131,25 @@ class Plausibility:
         self._sensor_v_per_a = 0.0
         """Ratio of the raw current sensor, learned; 0 on boards that do not report it."""
         self._sensor_learned_at_a = 0.0
-        self._held_in_a_row = 0
-        self._held_since_s = 0.0
-        self._common_doubts: set[str] = set()
-        """What all frames that were held in a row have been doubted for."""
-        self._lasting_doubts: set[str] = set()
-        """What the board insists on, whatever we think of it."""
+        self._pack_voltage_spread_v = _Spread()
+        self._power_spread_a = _Spread()
+        self._sensor_spread_a = _Spread()
+        self._held: list[tuple[float, tuple[str, ...]]] = []
+        """When frames were held in a row, and what they were doubted for."""
+        self._known: dict[str, float] = {}
+        """What the board insists on, whatever we think of it, and when it did so last."""
 
     def judge(self, frame: bytes, telemetry: Telemetry, now_s: float) -> str | None:
         """Return None if the frame may be believed at once, else what in it has to be said again."""
         seen = _see(frame, telemetry, now_s)
         doubts = self._doubts(seen)
-        if self._waiting is not None:
-            if doubts and self._is_repeated_by(seen):
+        waiting = self._waiting
+        if waiting is not None:
+            if seen.bits == waiting.bits and now_s - waiting.now_s < _DUPLICATE_WITHIN_S:
+                return ", ".join(doubts)
+            if doubts and self._is_repetition(seen, waiting):
                 self._repetitions += 1
-                if self._repetitions >= (_CONFIRMATIONS_OF_A_CONTRADICTION if self._news_in(seen) else 1):
+                if self._repetitions >= (_CONFIRMATIONS_OF_A_CONTRADICTION if self._news(seen) else 1):
                     doubts = []
             else:
                 self.refused += 1
@@ -128,41 +159,51 @@ class Plausibility:
         if doubts:
             self._waiting = seen
             return ", ".join(doubts)
-        self._believed, self._waiting, self._repetitions, self._held_in_a_row = seen, None, 0, 0
-        self._learn_sensor(telemetry)
+        self._believe(seen)
         return None
 
-    def link_lost(self) -> None:
-        """Begin a new connection without what the board has insisted on in the last one."""
-        self._lasting_doubts.clear()
-        self._held_in_a_row = 0
+    def _believe(self, seen: _Seen) -> None:
+        for contradiction in seen.contradictions:
+            self._known[contradiction] = seen.now_s
+        if self._believed is not None:
+            self._pack_voltage_spread_v.learn(_pack_voltage_error_v(seen, self._believed))
+        self._power_spread_a.learn(seen.power_error_a)
+        self._learn_sensor(seen.telemetry)
+        self._believed, self._waiting, self._repetitions = seen, None, 0
+        self._held.clear()
 
     def _doubts(self, seen: _Seen) -> list[str]:
         believed = self._believed
         if believed is None:
-            doubts = ["first frame", *seen.contradictions]
-        else:
-            doubts = _unconfirmed_changes(seen, believed, 1)
-            if seen.contradictions:
-                doubts += self._news_in(seen)
-            if self._sensor_contradicts(seen.telemetry, believed.telemetry):
-                doubts.append("current against its sensor")
-        if self._lasting_doubts:
-            return [doubt for doubt in doubts if doubt not in self._lasting_doubts]
-        return doubts
+            return ["first frame", *self._news(seen)]
+        doubts = _unconfirmed_changes(seen, believed, 1, self._pack_voltage_spread_v)
+        if seen.contradictions:
+            doubts += self._news(seen)
+        if self._exceeds(self._power_spread_a, seen.power_error_a, believed.power_error_a, _power_floor_a(seen)):
+            doubts.append("current against power")
+        if self._sensor_contradicts(seen.telemetry, believed.telemetry):
+            doubts.append("current against its sensor")
+        return self._without_known(doubts, seen.now_s) if self._known and doubts else doubts
 
-    def _news_in(self, seen: _Seen) -> list[str]:
-        """Return the contradictions that the last believed frame did not have."""
-        known = () if self._believed is None else self._believed.contradictions
-        return [what for what in seen.contradictions if what not in known]
+    def _without_known(self, doubts: list[str], now_s: float) -> list[str]:
+        """Return the doubts that the board has not overcome, and take note of those that it has."""
+        self._known = {doubt: at_s for doubt, at_s in self._known.items() if now_s - at_s <= _KNOWN_FOR_S}
+        for doubt in doubts:
+            if doubt in self._known:
+                self._known[doubt] = now_s
+        return [doubt for doubt in doubts if doubt not in self._known]
 
-    def _is_repeated_by(self, seen: _Seen) -> bool:
-        """Whether the frame says what the one that waits has said, and was no damage then."""
-        waiting = self._waiting
-        assert waiting is not None
-        if self._news_in(seen) != self._news_in(waiting):
+    def _news(self, seen: _Seen) -> list[str]:
+        """Return the contradictions that the board has not insisted on before."""
+        return [what for what in seen.contradictions if what not in self._known]
+
+    def _is_repetition(self, seen: _Seen, waiting: _Seen) -> bool:
+        """Whether the frame says what the one that waits has said, so that neither was damaged."""
+        if set(self._news(seen)) != set(self._news(waiting)):
             return False
-        return not set(_unconfirmed_changes(seen, waiting, _LOOSE)) - self._lasting_doubts
+        return all(
+            change in self._known for change in _unconfirmed_changes(seen, waiting, _LOOSE, self._pack_voltage_spread_v)
+        )
 
     def _insists(self, doubts: list[str], now_s: float) -> bool:
         """Whether frame after frame is doubted for the same, and not by chance any more.
@@ -170,17 +211,26 @@ class Plausibility:
         A number that nobody knows the meaning of may run on for good, and the reading of a broken sense lead jumps from
         frame to frame; a pack must not stay unseen for that. Damage with a right sum does not come ten times in a row.
         """
-        if self._held_in_a_row == 0 or now_s - self._held_since_s > _INSISTING_WITHIN_S:
-            self._held_in_a_row, self._held_since_s, self._common_doubts = 0, now_s, set(doubts)
-        self._held_in_a_row += 1
-        self._common_doubts &= set(doubts)
-        if self._held_in_a_row < _INSISTING_FRAMES:
+        self._held = [held for held in self._held if now_s - held[0] <= _INSISTING_WITHIN_S]
+        self._held.append((now_s, tuple(doubts)))
+        if len(self._held) < _INSISTING_FRAMES:
             return False
-        self._lasting_doubts |= self._common_doubts
-        return self._lasting_doubts.issuperset(doubts)
+        of_most = Counter(doubt for _, held in self._held for doubt in held)
+        for doubt, times in of_most.items():
+            if 2 * times >= len(self._held) and doubt not in _ALWAYS_DOUBTED:
+                self._known[doubt] = now_s
+        return all(doubt in self._known for doubt in doubts)
+
+    @staticmethod
+    def _exceeds(spread: _Spread, error: float, before: float, floor: float) -> bool:
+        """Whether an error is one that the last believed frame did not have, and that no ripple explains."""
+        limit = spread.limit(floor)
+        return error > limit >= before
 
     def _learn_sensor(self, t: Telemetry) -> None:
         magnitude_a = abs(t.current_a or 0.0)
+        if self._sensor_v_per_a and magnitude_a:
+            self._sensor_spread_a.learn(self._sensor_error_a(t, t))
         # The reading is in whole millivolts: the larger the current, the better the ratio.
         if magnitude_a >= max(_SENSOR_CURRENT_A, self._sensor_learned_at_a / 2):
             self._sensor_v_per_a = (_sensor_v(t, t.current_a or 0.0) or 0.0) / magnitude_a
@@ -191,14 +241,16 @@ class Plausibility:
 
         Voltage, power and current lie side by side, so that one foreign block can bring all three in agreement.
         """
-        return not self._sensor_agrees(t, before) and self._sensor_agrees(before, before)
+        if not self._sensor_v_per_a or t.current_a is None or before.current_a is None:
+            return False
+        floor_a = max(_SENSOR_LIMIT_A, _SENSOR_LIMIT_SHARE * abs(t.current_a))
+        limit_a = self._sensor_spread_a.limit(floor_a)
+        return self._sensor_error_a(t, before) > limit_a >= self._sensor_error_a(before, before)
 
-    def _sensor_agrees(self, t: Telemetry, before: Telemetry) -> bool:
-        if not self._sensor_v_per_a or t.current_a is None:
-            return True
-        sensor_v = _sensor_v(t, t.current_a or before.current_a or 0.0) or 0.0
-        limit_a = max(_SENSOR_LIMIT_A, _SENSOR_LIMIT_SHARE * abs(t.current_a))
-        return abs(sensor_v / self._sensor_v_per_a - abs(t.current_a)) <= limit_a
+    def _sensor_error_a(self, t: Telemetry, before: Telemetry) -> float:
+        current_a = t.current_a or 0.0
+        sensor_v = _sensor_v(t, current_a or before.current_a or 0.0) or 0.0
+        return abs(sensor_v / self._sensor_v_per_a - abs(current_a))
 
 
 def _sensor_v(t: Telemetry, current_a: float) -> float | None:
@@ -206,16 +258,23 @@ def _sensor_v(t: Telemetry, current_a: float) -> float | None:
     return t.charge_current_sensor_v if current_a > 0 else t.discharge_current_sensor_v
 
 
+def _power_floor_a(seen: _Seen) -> float:
+    return _POWER_CURRENT_A + _POWER_CURRENT_SHARE * abs(seen.telemetry.current_a or 0.0)
+
+
+def _pack_voltage_error_v(seen: _Seen, before: _Seen) -> float:
+    return abs(seen.pack_voltage_residual_v - before.pack_voltage_residual_v)
+
+
 def _see(frame: bytes, telemetry: Telemetry, now_s: float) -> _Seen:
     cells = telemetry.known_cell_voltages_v
     total_v = sum(cells)
-    average_residual_v = telemetry.average_cell_voltage_v - total_v / len(cells) if cells else 0.0
+    average_v = telemetry.average_cell_voltage_v
+    average_residual_v = 0.0 if average_v is None else average_v - total_v / len(cells)
     pack_voltage_v, current_a = telemetry.pack_voltage_v, telemetry.current_a
-    power_agrees = True
+    power_error_a = 0.0
     if pack_voltage_v and current_a is not None and telemetry.power_magnitude_w is not None:
-        magnitude_a = abs(current_a)
-        disagreement_a = abs(magnitude_a - telemetry.power_magnitude_w / pack_voltage_v)
-        power_agrees = disagreement_a <= _POWER_CURRENT_A + _POWER_CURRENT_SHARE * magnitude_a
+        power_error_a = abs(abs(current_a) - telemetry.power_magnitude_w / pack_voltage_v)
     return _Seen(
         int.from_bytes(frame, "little"),
         telemetry,
@@ -224,7 +283,7 @@ def _see(frame: bytes, telemetry: Telemetry, now_s: float) -> _Seen:
         tuple(contradictions(telemetry, cells, average_residual_v, total_v)),
         average_residual_v,
         (pack_voltage_v or total_v) - total_v,
-        power_agrees,
+        power_error_a,
     )
 
 
@@ -285,6 +344,9 @@ def _near(t: Telemetry, cell: int, voltage_v: float) -> bool:
     return named_v is not None and abs(named_v - voltage_v) <= _EXTREME_CELL_V
 
 
+_PROBE_NAMES: Final = ("T1", "T2", "T4", "T5", "MOSFET temperature", "copy of the MOSFET temperature")
+
+
 def _probes_c(t: Telemetry) -> tuple[float | None, ...]:
     return (
         t.temperature_1_c,
@@ -296,19 +358,17 @@ def _probes_c(t: Telemetry) -> tuple[float | None, ...]:
     )
 
 
-def _unconfirmed_changes(seen: _Seen, before: _Seen, slack: int) -> list[str]:
+def _unconfirmed_changes(seen: _Seen, before: _Seen, slack: int, pack_voltage_spread_v: _Spread) -> list[str]:
     """Return what has changed by more than time explains with nothing in the frame to confirm it."""
     t, b = seen.telemetry, before.telemetry
     if t.generation is not b.generation:
         return ["generation"]
     passed_s = _passed_s(t, b, max(0.0, seen.now_s - before.now_s))
-    found = _changes_of_cells(seen, before, slack)
+    found = _changes_of_cells(seen, before, slack, pack_voltage_spread_v)
     found += _changes_of_time(t, b, passed_s)
     if t.generation is not Generation.JK04:
         found += _changes_of_charge(t, b, passed_s)
         found += _changes_of_temperature(t, b, passed_s, slack)
-        if before.power_agrees and not seen.power_agrees:
-            found.append("current against power")
     changed = (seen.bits ^ before.bits) & STILL_BITS[t.generation]
     if changed:
         found += [name for name, bits in _BITS_OF_QUIET_FIELDS[t.generation].items() if changed & bits]
@@ -318,13 +378,12 @@ def _unconfirmed_changes(seen: _Seen, before: _Seen, slack: int) -> list[str]:
 
 def _changes_of_temperature(t: Telemetry, b: Telemetry, passed_s: float, slack: int) -> list[str]:
     found = []
-    limit_k = (_TEMPERATURE_STEP_K + _TEMPERATURE_RATE_K_PER_S * passed_s) * slack
     probes_c, probes_before_c = _probes_c(t), _probes_c(b)
     if probes_c != probes_before_c:
-        for new, old in zip(probes_c, probes_before_c, strict=True):
+        limit_k = (_TEMPERATURE_STEP_K + _TEMPERATURE_RATE_K_PER_S * passed_s) * slack
+        for name, new, old in zip(_PROBE_NAMES, probes_c, probes_before_c, strict=True):
             if new != old and _stepped(new, old, limit_k):
-                found.append("temperature")
-                break
+                found.append(name)
     if b.mos_temperature_c == b.mos_temperature_copy_c and t.mos_temperature_c != t.mos_temperature_copy_c:
         found.append("the two MOSFET temperatures")
     return found
@@ -379,7 +438,7 @@ def _stepped(new: float | None, old: float | None, limit: float) -> bool:
     return not abs(new - old) <= limit
 
 
-def _changes_of_cells(seen: _Seen, before: _Seen, slack: int) -> list[str]:
+def _changes_of_cells(seen: _Seen, before: _Seen, slack: int, pack_voltage_spread_v: _Spread) -> list[str]:
     t, b = seen.telemetry, before.telemetry
     if len(t.cell_voltages_v) != len(b.cell_voltages_v):
         return ["number of cells"]
@@ -388,7 +447,7 @@ def _changes_of_cells(seen: _Seen, before: _Seen, slack: int) -> list[str]:
         if len(seen.cells_v) != len(before.cells_v):
             return ["number of cells"]
         steps_v = tuple(map(sub, seen.cells_v, before.cells_v))
-        common_v = t.average_cell_voltage_v - b.average_cell_voltage_v
+        common_v = (t.average_cell_voltage_v or 0.0) - (b.average_cell_voltage_v or 0.0)
         lone_v = max(max(steps_v) - common_v, common_v - min(steps_v))
         # A cell that runs away on its own moves the average by a share that the frame's own average has to show.
         if not abs(seen.average_residual_v - before.average_residual_v) <= _AVERAGE_DRIFT_V[t.generation] * slack:
@@ -397,12 +456,12 @@ def _changes_of_cells(seen: _Seen, before: _Seen, slack: int) -> list[str]:
             found.append("a lone cell")
     if t.pack_voltage_v is not None:
         current_step_a = abs((t.current_a or 0.0) - (b.current_a or 0.0))
-        limit_v = _PACK_VOLTAGE_DRIFT_V + _PACK_VOLTAGE_DRIFT_V_PER_A * current_step_a
-        if abs(seen.pack_voltage_residual_v - before.pack_voltage_residual_v) > limit_v * slack:
+        limit_v = pack_voltage_spread_v.limit(_PACK_VOLTAGE_DRIFT_V + _PACK_VOLTAGE_DRIFT_V_PER_A * current_step_a)
+        if _pack_voltage_error_v(seen, before) > limit_v * slack:
             found.append("cells against the pack voltage")
         if t.coarse_pack_voltage_v is not None and b.coarse_pack_voltage_v is not None and b.pack_voltage_v is not None:
             drift_v = (t.coarse_pack_voltage_v - t.pack_voltage_v) - (b.coarse_pack_voltage_v - b.pack_voltage_v)
-            if abs(drift_v) > (_COARSE_VOLTAGE_DRIFT_V + _PACK_VOLTAGE_DRIFT_V_PER_A * current_step_a) * slack:
+            if abs(drift_v) > (_COARSE_VOLTAGE_DRIFT_V + limit_v) * slack:
                 found.append("the two pack voltages")
     if t.balance_action is b.balance_action:
         if not abs(t.balance_current_a - b.balance_current_a) <= _BALANCE_CURRENT_STEP_A:

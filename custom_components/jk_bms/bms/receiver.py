@@ -74,7 +74,6 @@ class Receiver:
     def link_lost(self) -> None:
         """Forget the beginning of a frame: the rest of it will not come."""
         self.assembler.reset()
-        self._plausibility.link_lost()
 
     def _read(self, frame: bytes, now_s: float) -> list[Reading]:
         match _FRAME_TYPES[frame[4]]:

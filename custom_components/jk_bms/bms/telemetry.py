@@ -107,7 +107,7 @@ class Telemetry:
     cell_voltages_v: tuple[float | None, ...]
     lead_resistances_ohm: tuple[float, ...]
     cell_mask: int
-    average_cell_voltage_v: float
+    average_cell_voltage_v: float | None
     reported_delta_cell_voltage_v: float
     reported_highest_cell: int
     reported_lowest_cell: int
@@ -383,6 +383,9 @@ class TelemetryDecoder:
         self._highest, self._lowest, self._action = map(
             names.index, ("highest_cell_index", "lowest_cell_index", "balance_action")
         )
+        self._unknown_without_cells = tuple(
+            number for name, number in self._index.items() if name in _UNKNOWN_WITHOUT_CELLS
+        )
         self._probes = tuple(number for name, number in self._index.items() if name in _PROBES)
         self._seen = (-1, -1)
         self._still: tuple[object, ...] = ()
@@ -406,6 +409,9 @@ class TelemetryDecoder:
                 lively[probe] = None
         for absent in self._absent:
             lively[absent] = None
+        if not cells:
+            for unknown in self._unknown_without_cells:
+                lively[unknown] = None
         # A cell without voltage is unknown, not 0 V.
         known = tuple(voltage or None for voltage in cells) if 0 in cells else cells
         draft = self._draft(*lively, known, frame[5], *self._still)
@@ -425,6 +431,8 @@ class TelemetryDecoder:
                 _decode_32s(values, board)
         if board.is_balancer:
             values |= dict.fromkeys(_ABSENT_ON_BALANCERS)
+        if not used:
+            values |= dict.fromkeys(_UNKNOWN_WITHOUT_CELLS)
         values["generation"] = board.generation
         self._still = tuple(map(values.get, _STILL_NAMES[board.generation]))
         absent = _absent(board, values.get("temperature_sensor_mask"))
@@ -442,6 +450,10 @@ def _used_slots(frame: bytes, generation: Generation) -> int:
     return -(-len(frame[start:end].rstrip(b"\0")) // width)
 
 
+_UNKNOWN_WITHOUT_CELLS: Final = {
+    # A board that sees no cell says 0 of what it would know by them.
+    "average_cell_voltage_v", "state_of_charge_pct", "remaining_capacity_ah",
+}  # fmt: skip
 _ABSENT_ON_BALANCERS: Final = {
     # The stand-alone balancers send the frame of a BMS with constant zeros where they have nothing to measure.
     "current_a", "power_magnitude_w", "temperature_2_c", "temperature_4_c", "temperature_5_c", "mos_temperature_c",
