@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 from collections.abc import AsyncIterator, Iterator
 from itertools import pairwise, repeat
 from typing import Any, override
-from unittest.mock import AsyncMock, patch
+from unittest.mock import AsyncMock, Mock, patch
 
 import bleak_retry_connector
 import pytest
@@ -516,6 +517,37 @@ async def test_call_that_hangs_is_given_up(bench: Bench, clock: FakeClock) -> No
     with patch.object(FakeBleakClient, "start_notify", lambda *_: asyncio.Event().wait()):
         assert await bench.fails(bench.link()) is LinkProblem.CONNECTION_FAILED
         assert clock.now() == pytest.approx(1015.0)
+
+
+# Faults of who uses the link
+
+
+@pytest.mark.parametrize("listener", ["_on_reading", "_on_status"])
+async def test_faulty_listener_costs_no_link(
+    bench: Bench, board: ScriptedBoard, clock: FakeClock, caplog: pytest.LogCaptureFixture, listener: str
+) -> None:
+    link = bench.link()
+    setattr(link, listener, Mock(side_effect=RuntimeError("entity")))
+    await link.start()
+    await clock.run(60)
+    assert (link.status.state, link.status.connects, board.connections) == (LinkState.CONNECTED, 1, 1)
+    await link.pause(10)
+    assert board.connectable
+    assert await clock.until(lambda: link.status.connects == 2, 15)
+    assert [record.levelname for record in caplog.records if record.levelno >= logging.WARNING] == ["ERROR"]
+
+
+async def test_device_that_cannot_be_looked_up(
+    bench: Bench, clock: FakeClock, caplog: pytest.LogCaptureFixture
+) -> None:
+    link = bench.link()
+    with patch.object(link, "_find_device", side_effect=TimeoutError) as find_device:
+        assert await bench.fails(link) is LinkProblem.CONNECTION_FAILED
+        assert link.status.state is LinkState.DISCONNECTED
+        await clock.run(3600)
+        assert 60 < find_device.call_count < 80, "every minute at last"
+    assert [record.levelname for record in caplog.records if record.levelno >= logging.WARNING] == ["ERROR"]
+    assert await clock.until(lambda: bench.telemetry, 70)
 
 
 # Telling the failures apart

@@ -102,7 +102,7 @@ class Link:
 
     `name` stands in debug messages. `find_device` returns the device as the Bluetooth stack knows it now, or None if
     it isn't heard. `on_reading` gets every frame, also those that must not be believed; `on_status` every change.
-    `jitter` returns a number from 0 to 1.
+    What these raise is logged once and never ends the link. `jitter` returns a number from 0 to 1.
     """
 
     def __init__(
@@ -125,6 +125,7 @@ class Link:
         self._find_device = find_device
         self._on_reading = on_reading
         self._on_status = on_status
+        self._faults: set[str] = set()
         self._mode = mode
         self._interval_s = interval_s
         self._clock = Clock(now, sleep)
@@ -232,6 +233,9 @@ class Link:
             await self._hold()
         except LinkError as error:
             return self._failed(error.problem, started_s)
+        except Exception as error:  # noqa: BLE001 - whatever is wrong, nobody else would connect again
+            self._log_fault("connecting", error)
+            return self._failed(LinkProblem.CONNECTION_FAILED, started_s)
         self._failures_in_a_row = 0
         self._report(replace(self.status, state=LinkState.WAITING))
         return max(0.0, started_s + self._interval_s - self._clock.now())
@@ -239,7 +243,7 @@ class Link:
     async def _hold(self) -> None:
         """Have the link for as long as the mode wants it. Raises LinkError when it fails or is lost."""
         connection = await connect(
-            self._name, self._find_device, self.receiver, self._on_reading, self._clock, self._client_class
+            self._name, self._find_device, self.receiver, self._deliver, self._clock, self._client_class
         )
         try:
             await connection.start_stream()
@@ -357,7 +361,22 @@ class Link:
             self._attempt_over.set()
         if status != self.status:
             self.status = status
-            self._on_status(status)
+            try:
+                self._on_status(status)
+            except Exception as error:  # noqa: BLE001 - a fault of who listens is not one of the link
+                self._log_fault("telling the status", error)
+
+    def _deliver(self, reading: Reading) -> None:
+        try:
+            self._on_reading(reading)
+        except Exception as error:  # noqa: BLE001 - a fault of who listens is not one of the link
+            self._log_fault("delivering a reading", error)
+
+    def _log_fault(self, doing: str, error: Exception) -> None:
+        """Log what must not happen, the first time only: it may come with every frame."""
+        if doing not in self._faults:
+            self._faults.add(doing)
+            LOGGER.error("%s: unexpected error while %s", self._name, doing, exc_info=error)
 
 
 async def probe(
