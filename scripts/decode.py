@@ -1,7 +1,8 @@
 """Decodes what a JK BMS sent: one JSON object a line for each frame, and a summary in the last line.
 
-Takes frames or notification logs (hex lines, btsnoop or tshark text, Home Assistant debug logs, Python bytes) and
-recordings (JSON files with `frames`). Pass codes, serial numbers, names and addresses are masked unless `--unmasked`.
+Takes frames or notification logs (raw bytes, hex lines, btsnoop or tshark text, Home Assistant debug logs, Python
+bytes), recordings (JSON files with `frames`) and the diagnostics that Home Assistant lets download. Pass codes, serial
+numbers, names and addresses are masked unless `--unmasked`.
 """
 
 from __future__ import annotations
@@ -10,8 +11,10 @@ import argparse
 import ast
 import json
 import re
+import struct
 import sys
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, Self
@@ -106,35 +109,84 @@ DEVICE_INFO_NAMES: Final = {
     "requested_float_time_h": "rfv_time_h",
 }
 MASK: Final = "***"
+SHOWN: Final = 120
+"""What a message shows of an input at most: it may be a frame in hex."""
 SUMMARY: Final = ("good", "bad_sum", "implausible", "bytes_dropped")
 
-TIMESTAMP: Final = re.compile(r"(\d{4}-\d\d-\d\d[T ])?\b\d\d:\d\d:\d\d([.,]\d+)?(Z|[+-]\d\d:\d\d)?(?![:0-9A-Fa-f])")
-ADDRESS: Final = re.compile(r"(?<![:0-9A-Fa-f])([0-9A-Fa-f]{2}[:_]){5}[0-9A-Fa-f]{2}(?![:0-9A-Fa-f])")
+# Only where a line begins, and only if something follows: the end of a payload looks the same.
+TIMESTAMP: Final = re.compile(
+    r"^[\[(]?((\d{4}-\d\d-\d\d[T ])?\d\d:\d\d:\d\d([.,]\d+)?(Z|[+-]\d\d:?\d\d)?|\d+\.\d+)[\])]?\s+(?=\S)"
+)
+ADDRESS: Final = re.compile(r"(?<![:0-9A-Fa-f])([0-9A-Fa-f]{2}[:_]){5}[0-9A-Fa-f]{2}(?!:?[0-9A-Fa-f])")
 UUID: Final = re.compile(r"[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}")
-LITERAL: Final = re.compile(r"""\bb(['"])(?:\\.|(?!\1).)*\1""")
+LITERAL: Final = re.compile(r"""\bb(['"])(?:\\.|(?!\1)[^\\])*\1""")
 HEX_LINE: Final = re.compile(r"(?:<+|RX:?|>)?\s*((?:[0-9A-Fa-f]{2}[ :.,-]{0,2})+)", re.IGNORECASE)
-HEX_RUN: Final = re.compile(r"(?<![0-9A-Za-z])(?:[0-9A-Fa-f]{2}[ :.-]?){3,}[0-9A-Fa-f]{2}(?![0-9A-Za-z])")
+HEX_RUN: Final = re.compile(
+    r"(?<![0-9A-Z])(?:(?:[0-9A-F]{2}[ :.-]?){3,}[0-9A-F]{2}|(?:0x[0-9A-F]{2}[ ,]{1,2}){3,}0x[0-9A-F]{2})(?![0-9A-Z])",
+    re.IGNORECASE,
+)
 
 type Json = dict[str, Any]
 
 
+class InputError(Exception):
+    """An input that can't be decoded, in words for whoever gave it."""
+
+
 def bytes_of(line: str) -> bytes | None:
     """Return the payload that a line of a log shows, None if it shows none or one that the client sent."""
-    literal = LITERAL.search(line)
-    if literal:
-        data = ast.literal_eval(literal[0])
-        assert isinstance(data, bytes)
+    line = TIMESTAMP.sub("", line.strip())
+    data = b""
+    if literal := LITERAL.search(line):
+        with suppress(SyntaxError, ValueError):
+            data = ast.literal_eval(literal[0])
     else:
+        for other in (ADDRESS, UUID):
+            line = other.sub("\t", line).strip() or line
         bare = HEX_LINE.fullmatch(line.split("#")[0].strip())
-        if bare:
-            text = bare[1]
-        else:
-            for other in (TIMESTAMP, ADDRESS, UUID):
-                line = other.sub(" ", line)
-            text = max(HEX_RUN.findall(line), key=len, default="")
-        data = bytes.fromhex(re.sub(r"[^0-9A-Fa-f]", "", text))
+        text = bare[1] if bare else max(HEX_RUN.findall(line), key=len, default="")
+        data = bytes.fromhex(re.sub(r"0x|[^0-9A-F]", "", text, flags=re.IGNORECASE))
     is_request = data.startswith(COMMAND_HEADER) and data[4:5] != b"\xc8"
     return None if not data or is_request else data
+
+
+def read(name: str) -> Json | list[bytes]:
+    """Return the recording or the notifications in a file, in standard input (-) or in the name itself, as hex.
+
+    Raises InputError when there is neither.
+    """
+    data = name.encode(errors="replace")
+    if name == "-":
+        data = sys.stdin.buffer.read()
+    else:
+        with suppress(OSError, ValueError):
+            data = Path(name).read_bytes()
+    text = data.decode("utf-8-sig", "replace")
+    if text.lstrip().startswith("{"):
+        with suppress(AttributeError, TypeError, ValueError, RecursionError):
+            if recording := recording_in(json.loads(text)):
+                return recording
+    if b"\0" in data:
+        return [data]
+    notifications = [payload for line in text.splitlines() if (payload := bytes_of(line))]
+    if not notifications:
+        raise InputError(f"nothing to decode in {name[:SHOWN]!r}")
+    return notifications
+
+
+def recording_in(parsed: Json) -> Json | None:
+    """Return the recording that a JSON file is, or what diagnostics hold as one; None if it's neither."""
+    if "frames" in parsed:
+        return parsed
+    data = parsed.get("data")
+    if not isinstance(data, dict) or not isinstance(frames := data.get("last_frames"), dict):
+        return None
+    device: Json = next(iter(data.get("device") or []), {})
+    return {
+        "model": device.get("model"),
+        "sw": device.get("sw_version"),
+        "frames": [{"type": frame_type, "hex": frame} for frame_type, frame in frames.items()],
+    }
 
 
 def pieces(notifications: Iterable[bytes]) -> Iterator[bytes]:
@@ -377,6 +429,7 @@ NOT_COMPARED: Final = (
 
 def check(recording: Json, decoder: Decoder) -> list[str]:
     """Return where the decoded values differ from what the recording's source gives, and frames judged wrongly."""
+    expected = recording.get("expected") or {}
     lines = [line for line in decoder.lines if line not in decoder.corrupt]
     complaints = [f"{line['type']} {line['counter']}: {line['reason']}" for line in lines if not line["accepted"]]
     complaints += ["a frame that is bad was accepted" for line in decoder.corrupt if line["accepted"]]
@@ -387,11 +440,11 @@ def check(recording: Json, decoder: Decoder) -> list[str]:
             values |= line["values"]
     if cell_infos:
         values |= cell_infos[recording.get("expected_frame") or 0]
-    rounded = "tolerance_note" in recording["expected"]
+    rounded = "tolerance_note" in expected
     types = {line["type"] for line in lines}
-    if not lines and recording["expected"]:
+    if not lines and expected:
         complaints.append("no frame of the Bluetooth protocol in it")
-    for name, wanted in recording["expected"].items():
+    for name, wanted in expected.items():
         if name in NOT_COMPARED or not lines or (name in FROM_DEVICE_INFO and "device_info" not in types):
             continue
         found = found_for(name, values, cell_infos)
@@ -443,37 +496,33 @@ def agrees(name: str, found: object, wanted: object, *, rounded: bool) -> bool:
     return abs(found - wanted) <= RESOLUTION
 
 
-def main(arguments: list[str] | None = None) -> int:
-    """Run the command; returns its exit status."""
-    parser = argparse.ArgumentParser(prog="scripts/decode", description=__doc__)
-    parser.add_argument("input", nargs="+", metavar="FILE|-|HEX", help="a file, standard input, or bytes in hex")
-    parser.add_argument("--generation", choices=list(Generation), help="read frames as of this generation")
-    parser.add_argument("--check", action="store_true", help="compare with what a recording expects")
-    parser.add_argument("--unmasked", action="store_true", help="show pass codes, serial numbers, names and texts")
-    options = parser.parse_args(arguments)
+def run(options: argparse.Namespace) -> int:
+    """Decode and print; returns the exit status. Raises InputError."""
     decoder = Decoder(
         masked=not (options.unmasked or options.check),
         generation=Generation(options.generation) if options.generation else None,
     )
-    texts = [
-        sys.stdin.read() if name == "-" else Path(name).read_text("utf-8", "replace") if Path(name).is_file() else name
-        for name in options.input
-    ]
-    recordings: list[Json] = []
-    log: list[str] = []
-    for text in texts:
-        parsed = json.loads(text) if text.lstrip().startswith("{") else None
-        if isinstance(parsed, dict) and "frames" in parsed:
-            recordings.append(parsed)
-        else:
-            log += text.splitlines()
-    complaints = []
-    for recording in recordings:
+    notifications: list[bytes] = []
+    complaints: list[str] = []
+    recordings = 0
+    for name in options.input:
+        found = read(name)
+        if isinstance(found, list):
+            notifications += found
+            continue
+        recordings += 1
         part = Decoder(decoder.masked, decoder.generation)
-        part.recording(recording)
-        complaints += check(recording, part) if options.check else []
+        try:
+            part.recording(found)
+            complaints += check(found, part) if options.check else []
+        except (AttributeError, LookupError, TypeError, ValueError, struct.error) as error:
+            raise InputError(f"{name[:SHOWN]!r} is no sound recording: {error!r}") from error
         decoder += part
-    decoder.stream(data for line in log if (data := bytes_of(line)))
+    decoder.stream(notifications)
+    if not decoder.lines and not recordings:
+        raise InputError(
+            f"nothing to decode in {', '.join(repr(name[:SHOWN]) for name in options.input)}: no frame in it"
+        )
     if options.check and not options.unmasked:
         for line in decoder.lines:
             for name in SECRET_FIELDS:
@@ -486,6 +535,20 @@ def main(arguments: list[str] | None = None) -> int:
     for complaint in complaints:
         print(complaint, file=sys.stderr)
     return 1 if complaints or (options.check and not recordings) else 0
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the command; returns its exit status: 0, 1 for a check that failed, 2 for what can't be decoded."""
+    parser = argparse.ArgumentParser(prog="scripts/decode", description=__doc__)
+    parser.add_argument("input", nargs="+", metavar="FILE|-|HEX", help="a file, standard input, or bytes in hex")
+    parser.add_argument("--generation", choices=list(Generation), help="read frames as of this generation")
+    parser.add_argument("--check", action="store_true", help="compare with what a recording expects")
+    parser.add_argument("--unmasked", action="store_true", help="show pass codes, serial numbers, names and texts")
+    try:
+        return run(parser.parse_args(arguments))
+    except InputError as error:
+        print(f"{parser.prog}: {error}", file=sys.stderr)
+        return 2
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import pytest
@@ -42,6 +43,11 @@ FORMATS: dict[str, Callable[[bytes], str]] = {
     "debug log": lambda data: (
         f"2026-11-20 06:42:36.123 DEBUG (MainThread) [custom_components.jk_bms] C8:47:80:12:34:56: {data.hex()}"
     ),
+    "tshark fields": lambda data: f"12.345678\t0x0012\t{data.hex(':')}",
+    "time and colons": lambda data: f"[06:42:36.123] {data.hex(':')}",
+    "epoch and address": lambda data: f"1795243356.123456789\tc8:47:80:12:34:56\t{data.hex(':')}",
+    "C": lambda data: f"  {{{', '.join(f'0x{byte:02X}' for byte in data)}}},",
+    "python list": lambda data: f"12:34:56 notification: {[f'0x{byte:02x}' for byte in data]}".replace("'", ""),
     "python": lambda data: f"2026-11-20 06:42:36 DEBUG 0000ffe1-0000-1000-8000-00805f9b34fb: {bytearray(data)!r}",
 }
 
@@ -50,6 +56,10 @@ def run(text: str, capsys: pytest.CaptureFixture[str], *options: str) -> tuple[l
     main([*options, text])
     *lines, last = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     return lines, last["summary"]
+
+
+def standard_input(data: bytes) -> io.TextIOWrapper:
+    return io.TextIOWrapper(io.BytesIO(data))
 
 
 @pytest.mark.parametrize("name", FORMATS)
@@ -67,7 +77,7 @@ def test_every_kind_of_log(name: str, tmp_path: Path, capsys: pytest.CaptureFixt
 
 
 def test_single_bytes_a_line(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("sys.stdin", io.StringIO("\n".join(f"{byte:02x}" for byte in cell_info())))
+    monkeypatch.setattr("sys.stdin", standard_input("\n".join(f"{byte:02x}" for byte in cell_info()).encode()))
     lines, summary = run("-", capsys)
     assert lines[0]["accepted"]
     assert summary["good"] == 1
@@ -79,6 +89,21 @@ def test_what_the_client_sent_is_left_out() -> None:
     assert bytes_of(ACKNOWLEDGE.hex()) == ACKNOWLEDGE
     assert bytes_of("2026-11-20 06:42:36 INFO nothing of interest at C8:47:80:12:34:56") is None
     assert bytes_of("") is None
+
+
+@pytest.mark.parametrize("ending", ["00:00:00", "12:34:56", "12:34:56:78:9a:bc"])
+@pytest.mark.parametrize("prefix", ["", "12.34\t0x0012\t", "06:42:36.123 ", "2026-11-20 06:42:36 C8:47:80:12:34:56: "])
+def test_a_payload_that_ends_like_a_time_or_an_address(prefix: str, ending: str) -> None:
+    payload = "55:aa:eb:90:02:00:00:" + ending
+    assert bytes_of(prefix + payload) == bytes.fromhex(payload.replace(":", ""))
+
+
+@pytest.mark.parametrize(
+    "line",
+    [r"b'\xZZ'", r"bytearray(b'\x55\xaa\x1')", "b'\N{SNOWMAN} ü'", "b'\0'", "b'" + 40 * r"\x00", "85, 170, 235, 144"],
+)
+def test_a_line_that_only_looks_like_bytes(line: str) -> None:
+    assert bytes_of(line) is None
 
 
 def test_secrets_are_masked_unless_asked_for(capsys: pytest.CaptureFixture[str]) -> None:
@@ -157,6 +182,91 @@ def test_check_compares_with_a_recording(tmp_path: Path, capsys: pytest.CaptureF
 def test_a_recording_that_should_be_bad_but_is_not(tmp_path: Path) -> None:
     frames = [{"type": "corrupt_cell_info", "hex": cell_info().hex()}]
     assert main(["--check", recording(tmp_path, frames=frames, expected={})]) == 1
+
+
+def test_check_of_a_recording_that_expects_nothing(tmp_path: Path) -> None:
+    assert main(["--check", recording(tmp_path, expected=None)]) == 0
+    path = tmp_path / "bare.json"
+    path.write_text(json.dumps({"frames": [{"type": "cell_info", "hex": cell_info().hex()}]}))
+    assert main(["--check", str(path)]) == 0
+
+
+@pytest.mark.parametrize("indent", [None, 2])
+def test_diagnostics(indent: int | None, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    frames = {"settings": settings(), "cell_info": cell_info(), "device_info": device_info(**SECRETS)}
+    device = [{"model": "JK_PB2A16S20P", "hw_version": "15A", "sw_version": "15.41"}]
+    path = tmp_path / "diagnostics.json"
+    content = {
+        "home_assistant": {"version": "2026.10.4"},
+        "data": {"device": device, "last_frames": {name: frame.hex() for name, frame in frames.items()}},
+    }
+    path.write_text(json.dumps(content, indent=indent))
+    lines, summary = run(str(path), capsys)
+    assert [(line["type"], line["accepted"], line["generation"]) for line in lines] == [
+        (name, True, "jk02_32s") for name in frames
+    ]
+    assert summary == {"good": 3, "bad_sum": 0, "implausible": 0, "bytes_dropped": 0}
+    assert lines[2]["values"]["serial_number"] == "***"
+
+
+def test_raw_bytes(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "frames.bin"
+    path.write_bytes(SESSION)
+    lines, summary = run(str(path), capsys)
+    assert [line["type"] for line in lines] == ["device_info", "settings", "cell_info", "cell_info"]
+    monkeypatch.setattr("sys.stdin", standard_input(SESSION))
+    assert run("-", capsys) == (lines, summary)
+
+
+SHORT_FRAME = {"type": "cell_info", "hex": "55aaeb9002"}
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (Random(1).randbytes(3_000_000), "nothing to decode in"),
+        (b"", "nothing to decode in"),
+        (rb"2026-11-20 DEBUG b'\xZZ'", "nothing to decode in"),
+        (b"{ this is a log", "nothing to decode in"),
+        (100_000 * b'{"a":', "nothing to decode in"),
+        (b'{"data": {"entry": {"state": "setup_retry"}}}', "nothing to decode in"),
+        (b'{"data": {"device": ["x"], "last_frames": {}}}', "nothing to decode in"),
+        (b"{}", "nothing to decode in"),
+        (b"41:54:0d:0a", "no frame in it"),
+        (b'{"frames": ["x"]}', "is no sound recording"),
+        (b'{"frames": [{"type": "cell_info", "hex": "zz"}]}', "is no sound recording"),
+        (json.dumps({"frames": [SHORT_FRAME]}).encode(), "is no sound recording"),
+    ],
+    ids=[
+        "random",
+        "empty",
+        "literal",
+        "brace",
+        "nested",
+        "not loaded",
+        "device",
+        "object",
+        "chatter",
+        "frames",
+        "hex",
+        "short",
+    ],
+)
+def test_odd_files_are_named(content: bytes, reason: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "odd"
+    path.write_bytes(content)
+    assert main([str(path)]) == 2
+    printed = capsys.readouterr()
+    assert printed.out == ""
+    assert printed.err.startswith("scripts/decode: ")
+    assert printed.err.count("\n") == 1
+    assert reason in printed.err
+
+
+@pytest.mark.parametrize("name", ["no-such-file.txt", "tests", "two\nlines", 5000 * "x"])
+def test_mistyped_paths_are_named(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([name]) == 2
+    assert capsys.readouterr().err.startswith(f"scripts/decode: nothing to decode in {name[:120]!r}")
 
 
 def test_it_needs_no_home_assistant(tmp_path: Path) -> None:
