@@ -427,8 +427,11 @@ NOT_COMPARED: Final = (
 )  # fmt: skip
 
 
-def check(recording: Json, decoder: Decoder) -> list[str]:
-    """Return where the decoded values differ from what the recording's source gives, and frames judged wrongly."""
+def check(recording: Json, decoder: Decoder, *, masked: bool = True) -> list[str]:
+    """Return where the decoded values differ from what the recording's source gives, and frames judged wrongly.
+
+    `masked` leaves secrets out of the words, not out of the comparison.
+    """
     expected = recording.get("expected") or {}
     lines = [line for line in decoder.lines if line not in decoder.corrupt]
     complaints = [f"{line['type']} {line['counter']}: {line['reason']}" for line in lines if not line["accepted"]]
@@ -451,7 +454,9 @@ def check(recording: Json, decoder: Decoder) -> list[str]:
         # The board measures the spread at another instant than the cells; sources give the one or the other.
         also = values.get("reported_delta_cell_voltage_V") if name == "delta_cell_voltage_V" else found
         if not (agrees(name, found, wanted, rounded=rounded) or agrees(name, also, wanted, rounded=rounded)):
-            complaints.append(f"{name}: expected {wanted!r}, got {found!r}")
+            is_secret = masked and name in SECRET_FIELDS
+            shown, seen = (MASK, MASK) if is_secret else (repr(wanted), repr(found))
+            complaints.append(f"{name}: expected {shown}, got {seen}")
     return complaints
 
 
@@ -514,7 +519,7 @@ def run(options: argparse.Namespace) -> int:
         part = Decoder(decoder.masked, decoder.generation)
         try:
             part.recording(found)
-            complaints += check(found, part) if options.check else []
+            complaints += check(found, part, masked=not options.unmasked) if options.check else []
         except (AttributeError, LookupError, TypeError, ValueError, struct.error) as error:
             raise InputError(f"{name[:SHOWN]!r} is no sound recording: {error!r}") from error
         decoder += part

@@ -184,6 +184,17 @@ def test_a_recording_that_should_be_bad_but_is_not(tmp_path: Path) -> None:
     assert main(["--check", recording(tmp_path, frames=frames, expected={})]) == 1
 
 
+def test_check_tells_no_secret(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    frames = [{"type": "device_info", "hex": device_info(**SECRETS).hex()}]
+    path = recording(tmp_path, frames=frames, expected={name: f"not {value!r}" for name, value in SECRETS.items()})
+    assert main(["--check", path]) == 1
+    printed = capsys.readouterr()
+    assert printed.err.count("expected ***, got ***") == len(SECRETS)
+    assert not any(secret.decode() in printed.out + printed.err for secret in SECRETS.values())
+    assert main(["--check", "--unmasked", path]) == 1
+    assert "got '40904490016'" in capsys.readouterr().err
+
+
 def test_check_of_a_recording_that_expects_nothing(tmp_path: Path) -> None:
     assert main(["--check", recording(tmp_path, expected=None)]) == 0
     path = tmp_path / "bare.json"
