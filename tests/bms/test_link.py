@@ -745,9 +745,14 @@ async def test_discovery_that_breaks_off(bench: Bench, clock: FakeClock) -> None
         assert link.status.problem is LinkProblem.PAIRING_NEEDED
 
 
-async def test_device_that_never_says_a_frame(bench: Bench, board: ScriptedBoard) -> None:
+async def test_board_that_never_says_a_word(bench: Bench, board: ScriptedBoard, clock: FakeClock) -> None:
+    info, settings, stream = board.info, board.settings, board.stream
     board.info, board.settings, board.stream = None, None, ()
-    assert await bench.fails(bench.link()) is LinkProblem.NOT_A_JK_BMS
+    link = bench.link()
+    assert await bench.fails(link) is LinkProblem.NO_DATA
+    await clock.run(60)
+    board.info, board.settings, board.stream = info, settings, stream
+    assert await clock.until(lambda: bench.telemetry, 70)
 
 
 async def test_board_whose_frames_are_all_damaged(bench: Bench, board: ScriptedBoard) -> None:

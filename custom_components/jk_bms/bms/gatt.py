@@ -243,9 +243,7 @@ class Connection:
             if await self.reading(is_cell_info, STREAM_TIMEOUT_S):
                 return
             LOGGER.debug("%s: no cell info", self._name)
-        counters = self._receiver.assembler.counters
-        spoke = counters.good or counters.bad_sum
-        raise LinkError(LinkProblem.NO_DATA if spoke else LinkProblem.NOT_A_JK_BMS)
+        raise LinkError(LinkProblem.NO_DATA)
 
     async def ask(self, question: Command, answer: FrameType) -> Reading | None:
         """Return the answer to a command; None if there is none, though asked for again. Raises LinkError."""
