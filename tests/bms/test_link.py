@@ -421,7 +421,9 @@ async def test_loss_noticed_by_a_write_only(bench: Bench) -> None:
     bench.client_class = Client
     link = bench.link()
     link.receiver.feed(device_info(software=b"19.30"), bench.clock.now())
-    assert await bench.fails(link) is LinkProblem.PAIRING_NEEDED, "an early loss, not a write that failed"
+    await link.start()
+    await bench.clock.until(lambda: link.status.failures == 3)
+    assert link.status.problem is LinkProblem.PAIRING_NEEDED, "early losses, not writes that failed"
 
 
 async def test_notification_after_letting_go_is_ignored(bench: Bench) -> None:
@@ -689,20 +691,73 @@ async def test_other_refusal_is_no_pairing(bench: Bench, board: ScriptedBoard) -
     ("version", "after_s", "problem"),
     [
         (b"19.30", 3.0, LinkProblem.PAIRING_NEEDED),
-        (b"V20.01", 3.0, LinkProblem.PAIRING_NEEDED),
+        (b"V20.01", 0.5, LinkProblem.PAIRING_NEEDED),
         (b"19.30", 30.0, LinkProblem.CONNECTION_FAILED),
         (b"19.27", 3.0, LinkProblem.CONNECTION_FAILED),
         (b"", 3.0, LinkProblem.CONNECTION_FAILED),
     ],
 )
-async def test_drop_within_seconds(
+async def test_third_drop_within_seconds(
     bench: Bench, board: ScriptedBoard, clock: FakeClock, version: bytes, after_s: float, problem: LinkProblem
 ) -> None:
     board.info, board.drops_after_s = device_info(software=version), after_s
-    link = await bench.started()
-    await clock.until(lambda: link.status.drops)
-    assert link.status.problem is problem
+    link = bench.link()
+    await link.start()
+    for expected in (LinkProblem.CONNECTION_FAILED, LinkProblem.CONNECTION_FAILED, problem):
+        lost = link.status.drops + link.status.failures
+        await clock.until(lambda lost=lost: link.status.drops + link.status.failures > lost)  # type: ignore[misc]
+        assert link.status.problem is expected
+    await clock.run(120)
+    assert (board.connections == 3) is (problem is LinkProblem.PAIRING_NEEDED), "it doesn't insist"
     board.drops_after_s = None
+
+
+@pytest.mark.parametrize("ended", ["lost", "let go"])
+async def test_board_that_held_a_link_wants_no_bond(
+    bench: Bench, board: ScriptedBoard, clock: FakeClock, ended: str
+) -> None:
+    board.info = device_info(software=b"19.30")
+    link = await bench.started()
+    await clock.run(11)
+    if ended == "lost":
+        assert board.drop
+        board.drop()
+    else:
+        await link.pause(1)
+    board.drops_after_s = 3.0
+    await clock.until(lambda: link.status.drops == 5)
+    assert bench.problems == {LinkProblem.CONNECTION_FAILED}
+    board.drops_after_s = None
+
+
+async def test_early_drops_between_good_reads_say_nothing(bench: Bench, board: ScriptedBoard, clock: FakeClock) -> None:
+    board.info = device_info(software=b"19.30")
+    link = await bench.started(LinkMode.PERIODIC, 30)
+    for drops in (2, 4, 6):
+        await clock.until(lambda: link.status.state is LinkState.WAITING)
+        board.drops_after_s = 1.0
+        await clock.until(lambda drops=drops: link.status.drops + link.status.failures == drops)  # type: ignore[misc]
+        board.drops_after_s = None
+    assert bench.problems == {LinkProblem.CONNECTION_FAILED}
+
+
+async def test_board_that_was_paired_meanwhile(bench: Bench, board: ScriptedBoard, clock: FakeClock) -> None:
+    board.refuses = 0x05
+    link = bench.link()
+    await link.start()
+    await clock.until(lambda: link.status.failures == 2)
+    for _ in range(59):
+        await clock.run(1)
+        link.seen(-60)
+    assert link.status.failures == 2
+    await clock.run(1)
+    link.seen(-60)
+    await clock.until(lambda: link.status.failures == 3, 5)
+    board.refuses = None
+    for _ in range(61):
+        await clock.run(1)
+        link.seen(-60)
+    assert await clock.until(lambda: bench.telemetry) <= 3
 
 
 NOTHING = (Service(ONE_CHARACTERISTIC[0].uuid, 1, ()),)
@@ -716,7 +771,7 @@ ANOTHER_DEVICE = (*NOTHING, Service("0000180f-0000-1000-8000-00805f9b34fb", 2, (
         (ANOTHER_DEVICE, None, LinkProblem.NOT_A_JK_BMS),
         (table(Characteristic(FFE1, 3, ("read",))), None, LinkProblem.NOT_A_JK_BMS),
         (ANOTHER_DEVICE, b"11.48", LinkProblem.CONNECTION_FAILED),
-        (NOTHING, b"19.31", LinkProblem.PAIRING_NEEDED),
+        (NOTHING, b"19.31", LinkProblem.CONNECTION_FAILED),
     ],
 )
 async def test_missing_characteristics(
@@ -733,6 +788,9 @@ async def test_missing_characteristics(
     board.services = services
     assert await bench.fails(link) is problem
     assert board.connections == 2
+    if version == b"19.31":
+        await clock.until(lambda: link.status.failures == 3)
+        assert link.status.problem is LinkProblem.PAIRING_NEEDED
 
 
 async def test_discovery_that_breaks_off(bench: Bench, clock: FakeClock) -> None:
@@ -741,8 +799,8 @@ async def test_discovery_that_breaks_off(bench: Bench, clock: FakeClock) -> None
     with patch.object(FakeBleakClient, "connect", side_effect=error):
         assert await bench.fails(link) is LinkProblem.CONNECTION_FAILED
         link.receiver.feed(device_info(software=b"19.30"), clock.now())
-        await clock.until(lambda: link.status.failures > 1)
-        assert link.status.problem is LinkProblem.PAIRING_NEEDED
+        await clock.until(lambda: LinkProblem.PAIRING_NEEDED in bench.problems)
+        assert link.status.failures == 4, "three since its software is known"
 
 
 async def test_board_that_never_says_a_word(bench: Bench, board: ScriptedBoard, clock: FakeClock) -> None:
@@ -1140,6 +1198,26 @@ async def test_probe_in_vain(bench: Bench, board: ScriptedBoard) -> None:
     assert await problem() is LinkProblem.NO_DATA
     board.info, board.stream = info, UNBELIEVABLE
     assert await problem() is LinkProblem.NO_DATA
+
+
+@pytest.mark.parametrize(
+    ("version", "connections", "problem"),
+    [(b"19.30", 3, LinkProblem.PAIRING_NEEDED), (b"19.27", 1, LinkProblem.CONNECTION_FAILED)],
+)
+async def test_probe_of_a_board_that_drops(
+    bench: Bench, board: ScriptedBoard, version: bytes, connections: int, problem: LinkProblem
+) -> None:
+    board.info, board.drops_after_s = device_info(software=version), 0.5
+    with pytest.raises(LinkError, match=problem):
+        await bench.probed()
+    assert board.connections == connections
+
+
+async def test_probe_outlives_an_early_drop(bench: Bench, board: ScriptedBoard, clock: FakeClock) -> None:
+    board.info, board.drops_after_s = device_info(software=b"19.30"), 0.5
+    clock.call_later(0.9, lambda: setattr(board, "drops_after_s", None))
+    assert (await bench.probed()).telemetry.cell_count == 8
+    assert board.connections == 3
 
 
 async def test_probe_cancelled(bench: Bench, board: ScriptedBoard, clock: FakeClock) -> None:

@@ -32,7 +32,6 @@ from bleak_retry_connector import (
 from .frames import Command, command
 from .layout import FrameType
 from .receiver import Reading, Receiver, Verdict
-from .telemetry import decode_device_info
 
 LOGGER = logging.getLogger(__name__)
 
@@ -52,11 +51,9 @@ STREAM_TIMEOUT_S: Final = 3.0
 """Boards send cell info every 0.55 s, and pause for up to a second after a command."""
 STREAM_ROUNDS: Final = 2
 
-FIRST_SOFTWARE_WITH_BONDING: Final = (19, 30)
 UNBONDED_DROP_S: Final = 10.0
 """Boards that want a bond drop a link without one within seconds."""
 
-_VERSION: Final = re.compile(r"[Vv]?(\d+)\.(\d+)")
 # ATT errors 0x05 and 0x0F and failed pairing have no type that all backends share, only these words.
 _WANTS_BOND: Final = re.compile(
     r"insufficient (authentication|encryption)|authentication ?failed|pairing failed", re.IGNORECASE
@@ -81,9 +78,11 @@ class LinkProblem(StrEnum):
 class LinkError(Exception):
     """There is no link, or no answer over it."""
 
-    def __init__(self, problem: LinkProblem) -> None:
+    def __init__(self, problem: LinkProblem, *, like_unbonded: bool = False) -> None:
         super().__init__(problem.value)
         self.problem = problem
+        self.like_unbonded = like_unbonded
+        """Whether a board that wants a bond fails in this way, too."""
 
 
 class CharacteristicsMissingError(LinkError):
@@ -150,25 +149,15 @@ def source_of(device: BLEDevice) -> str | None:
     return device_source(device)
 
 
-def problem_of(error: Exception, receiver: Receiver) -> LinkProblem:
+def problem_of(error: Exception) -> LinkProblem:
     """Return what an error of bleak means; a device that is known but doesn't answer counts as busy."""
-    text = str(error)
-    if _WANTS_BOND.search(text) or (_NO_SERVICES.search(text) and may_want_bond(receiver)):
+    if _WANTS_BOND.search(str(error)):
         return LinkProblem.PAIRING_NEEDED
     if isinstance(error, BleakOutOfConnectionSlotsError):
         return LinkProblem.NO_SLOT
     if isinstance(error, BleakNotFoundError | BleakAbortedError):
         return LinkProblem.BUSY
     return LinkProblem.CONNECTION_FAILED
-
-
-def may_want_bond(receiver: Receiver) -> bool:
-    """Whether the board, if it has ever introduced itself, has software that talks to bonded clients only."""
-    frame = receiver.last_frames.get(FrameType.DEVICE_INFO)
-    if frame is None:
-        return False
-    version = _VERSION.match(decode_device_info(frame, receiver.board.generation).software_version)
-    return version is not None and (int(version[1]), int(version[2])) >= FIRST_SOFTWARE_WITH_BONDING
 
 
 def _answers(answer: FrameType, reading: Reading) -> bool:
@@ -202,7 +191,7 @@ class Connection:
         self._client: BleakClientWithServiceCache | None = None
         self._ports: Ports
         self._expected: dict[asyncio.Future[Reading | None], Callable[[Reading], bool]] = {}
-        self._loss = LinkProblem.CONNECTION_FAILED
+        self._lost_early = False
 
     async def open(self, device: BLEDevice, client_class: type[BleakClientWithServiceCache]) -> None:
         """Connect and subscribe. Raises LinkError, and leaves nothing connected then."""
@@ -226,7 +215,7 @@ class Connection:
                 problem = self._problem_of_missing(services)
                 # What a stack remembers of another firmware, or of a discovery that broke off, never mends by itself.
                 await self._clock.within(client.clear_cache(), GATT_TIMEOUT_S)
-                raise CharacteristicsMissingError(problem)
+                raise CharacteristicsMissingError(problem, like_unbonded=True)
             self._ports = ports
             await self._clock.within(client.start_notify(ports.notify, self._on_notification), GATT_TIMEOUT_S)
         LOGGER.debug("%s: listening to handle %s, talking to %s", self._name, ports.notify.handle, ports.write.handle)
@@ -279,7 +268,7 @@ class Connection:
 
     def loss(self) -> LinkError:
         """Return the error that says why the link is lost."""
-        return LinkError(self._loss)
+        return LinkError(LinkProblem.CONNECTION_FAILED, like_unbonded=self._lost_early)
 
     async def _write(self, data: bytes) -> None:
         with self._bleak_errors():
@@ -307,7 +296,8 @@ class Connection:
             if self._client and not self._client.is_connected:
                 self._on_disconnect(self._client)  # a backend may tell the loss only after the call that met it
                 raise self.loss() from error
-            raise LinkError(problem_of(error, self._receiver)) from error
+            like_unbonded = _NO_SERVICES.search(str(error)) is not None
+            raise LinkError(problem_of(error), like_unbonded=like_unbonded) from error
 
     @contextmanager
     def _expecting(self, wanted: Callable[[Reading], bool]) -> Iterator[asyncio.Future[Reading | None]]:
@@ -344,9 +334,7 @@ class Connection:
     def _on_disconnect(self, client: BleakClient) -> None:
         if client is not self._client or self.lost.is_set():
             return
-        early = self._clock.now() - self._opened_s < UNBONDED_DROP_S
-        if early and may_want_bond(self._receiver):
-            self._loss = LinkProblem.PAIRING_NEEDED
+        self._lost_early = self._clock.now() - self._opened_s < UNBONDED_DROP_S
         self._end()
 
     def _end(self) -> None:
@@ -357,8 +345,6 @@ class Connection:
                 expected.set_result(None)
 
     def _problem_of_missing(self, services: BleakGATTServiceCollection) -> LinkProblem:
-        if may_want_bond(self._receiver):
-            return LinkProblem.PAIRING_NEEDED
         is_board = self._receiver.assembler.counters.good > 0
         if is_board or all(service.uuid in _GENERIC_SERVICES for service in services):
             return LinkProblem.CONNECTION_FAILED

@@ -21,6 +21,7 @@ from bleak.backends.device import BLEDevice
 from bleak_retry_connector import BleakClientWithServiceCache
 
 from .board import Board
+from .bonding import Bonding
 from .frames import Command
 from .gatt import Clock, Connection, LinkError, LinkProblem, connect, is_telemetry
 from .layout import FrameType
@@ -39,6 +40,8 @@ STABLE_S: Final = 10.0
 """A link that lasted longer is not one that fails again and again."""
 LONGEST_RETRY_S: Final = 60.0
 HOPELESS_RETRY_S: Final = 600.0
+PAIRING_RETRY_S: Final = 60.0
+"""Rest of a board that wants a bond and is heard: its owner may have paired it."""
 PROBE_TIMEOUT_S: Final = 60.0
 GOOD_SIGNAL_DBM: Final = -85
 """A device that was last heard at least that well has not just gone out of range."""
@@ -147,6 +150,8 @@ class Link:
         self._guest_left = asyncio.Event()
 
         self._failures_in_a_row = 0
+        self._failed_s = now()
+        self._bonding = Bonding(self.receiver)
         self._heard_s: float | None = None
         self._heard_dbm: int | None = None
         self._lost_s: float | None = None
@@ -184,8 +189,12 @@ class Link:
 
     def seen(self, rssi_dbm: int | None = None) -> None:
         """Take note of an advertisement. A device that was silent is free again, so it is connected at once."""
-        self._heard_s, self._heard_dbm = self._clock.now(), rssi_dbm
-        if self.status.state is LinkState.DISCONNECTED and self.status.problem in _SILENT:
+        now_s, problem = self._clock.now(), self.status.problem
+        self._heard_s, self._heard_dbm = now_s, rssi_dbm
+        if self.status.state is not LinkState.DISCONNECTED:
+            return
+        rested = now_s - self._failed_s >= PAIRING_RETRY_S
+        if problem in _SILENT or (problem is LinkProblem.PAIRING_NEEDED and rested):
             self._wake.set()
 
     async def refresh(self) -> None:
@@ -232,11 +241,12 @@ class Link:
         try:
             await self._hold()
         except LinkError as error:
-            return self._failed(error.problem, started_s)
+            return self._failed(self._bonding.judge(error), started_s)
         except Exception as error:  # noqa: BLE001 - whatever is wrong, nobody else would connect again
             self._log_fault("connecting", error)
             return self._failed(LinkProblem.CONNECTION_FAILED, started_s)
         self._failures_in_a_row = 0
+        self._bonding.read_well()
         self._report(replace(self.status, state=LinkState.WAITING))
         return max(0.0, started_s + self._interval_s - self._clock.now())
 
@@ -254,6 +264,8 @@ class Link:
                 await self._read_once(connection)
         finally:
             self._connection = None
+            if self.status.connected_since_s is not None:
+                self._bonding.lasted(self._clock.now() - self.status.connected_since_s)
             await connection.close()
 
     def _connected(self, connection: Connection) -> None:
@@ -289,7 +301,8 @@ class Link:
 
     def _failed(self, problem: LinkProblem, started_s: float) -> float:
         """Take note of a failure or a loss; return how long to rest, in seconds."""
-        now_s, status = self._clock.now(), self.status
+        self._failed_s = now_s = self._clock.now()
+        status = self.status
         if problem in _SILENT:
             problem = self._problem_of_silence(problem, started_s)
         if status.connected_since_s is None:
@@ -403,6 +416,23 @@ async def _probe(
     client_class: type[BleakClientWithServiceCache],
 ) -> Probe:
     receiver = Receiver()
+    bonding = Bonding(receiver)
+    while True:
+        try:
+            return await _probe_once(name, find_device, receiver, clock, client_class)
+        except LinkError as error:
+            problem = bonding.judge(error)
+            if problem is LinkProblem.PAIRING_NEEDED or not bonding.suspected:
+                raise LinkError(problem) from error
+
+
+async def _probe_once(
+    name: str,
+    find_device: Callable[[], BLEDevice | None],
+    receiver: Receiver,
+    clock: Clock,
+    client_class: type[BleakClientWithServiceCache],
+) -> Probe:
     connection = await connect(name, find_device, receiver, lambda _: None, clock, client_class)
     try:
         await connection.start_stream()
