@@ -26,7 +26,7 @@ import signal
 import stat
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from custom_components.jk_bms.bms.alarms import Alarm
 from simulator.firmware import Firmware
@@ -35,6 +35,8 @@ from simulator.fleet import Member, carried, demo, load_test
 TICK_S = 1.0
 """How often a pack that no one listens to lives on."""
 SLOTS = 3
+MOST = 255
+"""Proxies are told apart by a byte of their address."""
 FASTEST = 120.0
 """A minute of the pack from frame to frame. Much faster, and no change looks like one that a pack could have made."""
 
@@ -147,10 +149,13 @@ async def run(arguments: argparse.Namespace) -> None:
         members = demo(seed=arguments.seed, speed=arguments.speed)
         proxies = carried(members, proxies=arguments.proxies or 2, slots=arguments.slots)
     else:
-        members = load_test(int(arguments.packs), seed=arguments.seed, speed=arguments.speed)
+        members = load_test(arguments.packs, seed=arguments.seed, speed=arguments.speed)
         proxies = carried(members, proxies=arguments.proxies, slots=arguments.slots)
     for place, proxy in enumerate(proxies):
-        await proxy.start(port=arguments.port and arguments.port + place)
+        try:
+            await proxy.start(port=arguments.port and arguments.port + place)
+        except (OSError, OverflowError) as error:
+            sys.exit(f"{proxy.name}: {error}")
         say({"proxy": proxy.name, "host": "127.0.0.1", "port": proxy.port, "mac": proxy.mac})
     packs = [{"name": member.firmware.name, "address": member.firmware.address} for member in members]
     say({"ready": True, "packs": packs})
@@ -175,16 +180,34 @@ def speed(text: str) -> float:
     return number
 
 
-def main() -> None:
+def whole(lowest: int, highest: int) -> Callable[[str], int]:
+    """Return a reader of whole numbers in a range, which raises ArgumentTypeError."""
+
+    def read(text: str) -> int:
+        if not text.isdecimal() or not lowest <= int(text) <= highest:
+            raise argparse.ArgumentTypeError(f"{text}: a whole number from {lowest} to {highest}")
+        return int(text)
+
+    return read
+
+
+def packs(text: str) -> str | int:
+    """Read which packs are meant. Raises ArgumentTypeError."""
+    return text if text == "demo" else whole(1, MOST)(text)
+
+
+def main(arguments: list[str] | None = None) -> None:
     """Read the command line and run."""
     parser = argparse.ArgumentParser(prog="python -m simulator", description="Simulated JK packs behind proxies.")
-    parser.add_argument("--packs", default="demo", help="demo (three packs), or how many packs of 16 cells")
-    parser.add_argument("--proxies", type=int, help="how many Bluetooth proxies carry them")
-    parser.add_argument("--slots", type=int, default=SLOTS, help="connections that a proxy can hold")
+    parser.add_argument("--packs", type=packs, default="demo", help="demo (three packs), or how many packs of 16 cells")
+    parser.add_argument("--proxies", type=whole(1, MOST), help="how many Bluetooth proxies carry them")
+    parser.add_argument("--slots", type=whole(1, MOST), default=SLOTS, help="connections that a proxy can hold")
     parser.add_argument("--speed", type=speed, default=1.0, help=f"simulated seconds a second, up to {FASTEST:g}")
     parser.add_argument("--seed", type=int, default=1, help="the same seed gives the same packs")
-    parser.add_argument("--port", type=int, default=0, help="of the first proxy, the others follow (default: any free)")
-    asyncio.run(run(parser.parse_args()))
+    parser.add_argument(
+        "--port", type=whole(0, 65535), default=0, help="of the first proxy, the others follow (default: any free)"
+    )
+    asyncio.run(run(parser.parse_args(arguments)))
 
 
 if __name__ == "__main__":

@@ -20,16 +20,16 @@ import pytest
 from custom_components.jk_bms.bms.alarms import Alarm
 from custom_components.jk_bms.bms.frames import Command
 from custom_components.jk_bms.bms.receiver import Receiver, Verdict
-from simulator.__main__ import FASTEST, CommandError, carry_out, speed
+from simulator.__main__ import FASTEST, CommandError, carry_out, main, speed
 from simulator.fleet import Member, carried, demo, load_test
 
 PROJECT = Path(__file__).parents[2]
 
 
 @asynccontextmanager
-async def simulator(*arguments: str, stdin: int = PIPE) -> AsyncIterator[Process]:
+async def simulator(*arguments: str, stdin: int = PIPE, stderr: int | None = None) -> AsyncIterator[Process]:
     process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "simulator", *arguments, cwd=PROJECT, stdin=stdin, stdout=PIPE
+        sys.executable, "-m", "simulator", *arguments, cwd=PROJECT, stdin=stdin, stdout=PIPE, stderr=stderr
     )
     try:
         yield process
@@ -118,6 +118,29 @@ def test_a_speed_that_nothing_can_follow_is_refused(text: str) -> None:
     assert speed("2.5") == 2.5
     with pytest.raises(ArgumentTypeError):
         speed(text)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [("--packs", "0"), ("--packs", "-3"), ("--packs", "many"), ("--packs", "256"), ("--proxies", "0"),
+     ("--proxies", "256"), ("--slots", "0"), ("--slots", "1.5"), ("--port", "-1"), ("--port", "65536")],
+    ids=" ".join,
+)  # fmt: skip
+def test_numbers_out_of_range_are_refused(arguments: tuple[str, str], capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        main(list(arguments))
+    assert f"argument {arguments[0]}: {arguments[1]}: a whole number from " in capsys.readouterr().err
+
+
+@pytest.mark.enable_socket
+async def test_a_port_that_is_taken_is_named() -> None:
+    async with simulator("--packs", "1") as first:
+        (proxy,), _ = await until_ready(first)
+        async with simulator("--packs", "1", "--port", str(proxy["port"]), stderr=PIPE) as second:
+            _, errors = await second.communicate()
+            assert second.returncode == 1
+    assert errors.startswith(b"bluetooth-proxy-1: ")
+    assert errors.count(b"\n") == 1
 
 
 @pytest.fixture
