@@ -53,7 +53,15 @@ from .scripted import (
 INFO, STREAM, LOG = Command.DEVICE_INFO, Command.SETTINGS_AND_STREAM, Command.EVENT_LOG
 
 
-UNBELIEVABLE = (cell_info(state_of_charge_pct=120), cell_info(balance_action=9))
+UNBELIEVABLE = (
+    cell_info(state_of_charge_pct=120),
+    cell_info(balance_action=9),
+    cell_info(remaining_capacity_ah=400),
+    cell_info(temperature_1_c=190),
+    cell_info(average_cell_voltage_v=3.9),
+    cell_info(pack_voltage_v=90, coarse_pack_voltage_v=90),
+)
+"""No two doubts the same: what a board says again and again is believed at last."""
 
 
 class Bench:
