@@ -5,7 +5,8 @@ their average, spread and pack voltage, power against voltage and current, charg
 last frame that was believed. What the frame's own redundancy confirms is taken at once: a load step is seen in the
 frame that brings it. What nothing confirms - a raised alarm, a switched MOSFET, a jumping probe, a counter out of step
 - makes the frame wait for the next one to say the same. A contradiction inside the frame (a broken sense lead does
-that for good) has to come three times. A frame that the next one does not repeat was damaged, and is counted.
+that for good), or many changes that have nothing to do with each other, have to come three times. A frame that the next
+one does not repeat was damaged, and is counted.
 
 The limits come from recorded traffic of 36 board and firmware combinations, none of which may be refused. The board
 measures cells, pack voltage, current and power one after the other, so under a rippling load they agree less; how much
@@ -18,7 +19,7 @@ from collections import Counter
 from dataclasses import dataclass
 from math import isfinite
 from operator import sub
-from typing import Final
+from typing import Final, cast
 
 from .layout import CELL_INFO, Generation
 from .telemetry import STILL_BITS, BalanceAction, DeviceInfo, Settings, Telemetry
@@ -57,7 +58,14 @@ _SENSOR_CURRENT_A: Final = 3.0
 _SENSOR_LIMIT_A: Final = 1.5
 _SENSOR_LIMIT_SHARE: Final = 0.05
 
-_CONFIRMATIONS_OF_A_CONTRADICTION: Final = 2
+_MANY_REPETITIONS: Final = 2
+_MANY_DOUBTS: Final = 3
+_COME_TOGETHER: Final = {
+    # What a protection does to the frame, all at once
+    "alarm_bits", "charge_mosfet", "discharge_mosfet", "event_log_count", "heating", "heater current",
+    "discharge over-current release", "discharge short-circuit release", "charge over-current release",
+    "charge short-circuit release", "under-voltage release", "over-voltage release", "emergency countdown",
+}  # fmt: skip
 _INSISTING_FRAMES: Final = 10
 _INSISTING_WITHIN_S: Final = 15
 _KNOWN_FOR_S: Final = 60
@@ -112,6 +120,7 @@ class _Seen:
     bits: int
     telemetry: Telemetry
     cells_v: tuple[float, ...]
+    spread_v: float
     now_s: float
     contradictions: tuple[str, ...]
     average_residual_v: float
@@ -149,7 +158,7 @@ class Plausibility:
                 return ", ".join(doubts)
             if doubts and self._is_repetition(seen, waiting):
                 self._repetitions += 1
-                if self._repetitions >= (_CONFIRMATIONS_OF_A_CONTRADICTION if self._news(seen) else 1):
+                if self._repetitions >= self._needed_repetitions(seen, doubts):
                     doubts = []
             else:
                 self.refused += 1
@@ -179,7 +188,8 @@ class Plausibility:
         doubts = _unconfirmed_changes(seen, believed, 1, self._pack_voltage_spread_v)
         if seen.contradictions:
             doubts += self._news(seen)
-        if self._exceeds(self._power_spread_a, seen.power_error_a, believed.power_error_a, _power_floor_a(seen)):
+        power_floor_a = _POWER_CURRENT_A + _POWER_CURRENT_SHARE * abs(seen.telemetry.current_a or 0.0)
+        if seen.power_error_a > self._power_spread_a.limit(power_floor_a) >= believed.power_error_a:
             doubts.append("current against power")
         if self._sensor_contradicts(seen.telemetry, believed.telemetry):
             doubts.append("current against its sensor")
@@ -205,6 +215,11 @@ class Plausibility:
             change in self._known for change in _unconfirmed_changes(seen, waiting, _LOOSE, self._pack_voltage_spread_v)
         )
 
+    def _needed_repetitions(self, seen: _Seen, doubts: list[str]) -> int:
+        """Return how many frames have to say the same: a block that is lost or zeroed may well be so twice."""
+        unrelated = [doubt for doubt in doubts if doubt not in _COME_TOGETHER]
+        return _MANY_REPETITIONS if self._news(seen) or len(unrelated) >= _MANY_DOUBTS else 1
+
     def _insists(self, doubts: list[str], now_s: float) -> bool:
         """Whether frame after frame is doubted for the same, and not by chance any more.
 
@@ -220,12 +235,6 @@ class Plausibility:
             if 2 * times >= len(self._held) and doubt not in _ALWAYS_DOUBTED:
                 self._known[doubt] = now_s
         return all(doubt in self._known for doubt in doubts)
-
-    @staticmethod
-    def _exceeds(spread: _Spread, error: float, before: float, floor: float) -> bool:
-        """Whether an error is one that the last believed frame did not have, and that no ripple explains."""
-        limit = spread.limit(floor)
-        return error > limit >= before
 
     def _learn_sensor(self, t: Telemetry) -> None:
         magnitude_a = abs(t.current_a or 0.0)
@@ -258,17 +267,18 @@ def _sensor_v(t: Telemetry, current_a: float) -> float | None:
     return t.charge_current_sensor_v if current_a > 0 else t.discharge_current_sensor_v
 
 
-def _power_floor_a(seen: _Seen) -> float:
-    return _POWER_CURRENT_A + _POWER_CURRENT_SHARE * abs(seen.telemetry.current_a or 0.0)
-
-
 def _pack_voltage_error_v(seen: _Seen, before: _Seen) -> float:
     return abs(seen.pack_voltage_residual_v - before.pack_voltage_residual_v)
 
 
 def _see(frame: bytes, telemetry: Telemetry, now_s: float) -> _Seen:
-    cells = telemetry.known_cell_voltages_v
-    total_v = sum(cells)
+    try:
+        cells = cast("tuple[float, ...]", telemetry.cell_voltages_v)
+        total_v = sum(cells)
+    except TypeError:  # one is None
+        cells = telemetry.known_cell_voltages_v
+        total_v = sum(cells)
+    highest_v, lowest_v = (max(cells), min(cells)) if cells else (0.0, 0.0)
     average_v = telemetry.average_cell_voltage_v
     average_residual_v = 0.0 if average_v is None else average_v - total_v / len(cells)
     pack_voltage_v, current_a = telemetry.pack_voltage_v, telemetry.current_a
@@ -279,8 +289,9 @@ def _see(frame: bytes, telemetry: Telemetry, now_s: float) -> _Seen:
         int.from_bytes(frame, "little"),
         telemetry,
         cells,
+        highest_v - lowest_v,
         now_s,
-        tuple(contradictions(telemetry, cells, average_residual_v, total_v)),
+        tuple(contradictions(telemetry, cells, highest_v, lowest_v, average_residual_v, total_v)),
         average_residual_v,
         (pack_voltage_v or total_v) - total_v,
         power_error_a,
@@ -288,13 +299,17 @@ def _see(frame: bytes, telemetry: Telemetry, now_s: float) -> _Seen:
 
 
 def contradictions(
-    telemetry: Telemetry, cells: tuple[float, ...], average_residual_v: float, total_v: float
+    telemetry: Telemetry,
+    cells: tuple[float, ...],
+    highest_v: float,
+    lowest_v: float,
+    average_residual_v: float,
+    total_v: float,
 ) -> list[str]:
     """Return what in a frame contradicts the rest of it, or physics."""
     t = telemetry
     found = []
     if cells:
-        highest_v, lowest_v = max(cells), min(cells)
         if not (lowest_v > _CELL_RANGE_V[0] and highest_v < _CELL_RANGE_V[1]):
             found.append("cell voltage out of range")
         if not abs(average_residual_v) <= _AVERAGE_V[t.generation]:
@@ -446,13 +461,14 @@ def _changes_of_cells(seen: _Seen, before: _Seen, slack: int, pack_voltage_sprea
     if t.cell_voltages_v != b.cell_voltages_v:
         if len(seen.cells_v) != len(before.cells_v):
             return ["number of cells"]
-        steps_v = tuple(map(sub, seen.cells_v, before.cells_v))
-        common_v = (t.average_cell_voltage_v or 0.0) - (b.average_cell_voltage_v or 0.0)
-        lone_v = max(max(steps_v) - common_v, common_v - min(steps_v))
         # A cell that runs away on its own moves the average by a share that the frame's own average has to show.
         if not abs(seen.average_residual_v - before.average_residual_v) <= _AVERAGE_DRIFT_V[t.generation] * slack:
             found.append("cells against their average")
-        elif lone_v > _LONE_CELL_V * slack and not _confirmed_by_spread(t):
+        elif (
+            seen.spread_v + before.spread_v > _LONE_CELL_V
+            and _lone_step_v(seen, before) > _LONE_CELL_V * slack
+            and not _confirmed_by_spread(seen)
+        ):
             found.append("a lone cell")
     if t.pack_voltage_v is not None:
         current_step_a = abs((t.current_a or 0.0) - (b.current_a or 0.0))
@@ -471,10 +487,16 @@ def _changes_of_cells(seen: _Seen, before: _Seen, slack: int, pack_voltage_sprea
     return found
 
 
-def _confirmed_by_spread(t: Telemetry) -> bool:
-    """Whether the board's own spread and extremes fit the cells closely enough to vouch for one that jumped."""
-    delta_v = t.delta_cell_voltage_v or 0.0
-    return abs(t.reported_delta_cell_voltage_v - delta_v) <= 0.1 * _LONE_CELL_V
+def _lone_step_v(seen: _Seen, before: _Seen) -> float:
+    """Return by how much the cell that left the others most has left them."""
+    steps_v: tuple[float, ...] = tuple(map(sub, seen.cells_v, before.cells_v))
+    common_v = (seen.telemetry.average_cell_voltage_v or 0.0) - (before.telemetry.average_cell_voltage_v or 0.0)
+    return max(max(steps_v) - common_v, common_v - min(steps_v))
+
+
+def _confirmed_by_spread(seen: _Seen) -> bool:
+    """Whether the board's own spread fits the cells closely enough to vouch for one that jumped."""
+    return abs(seen.telemetry.reported_delta_cell_voltage_v - seen.spread_v) <= 0.1 * _LONE_CELL_V
 
 
 def _changes_of_time(t: Telemetry, b: Telemetry, passed_s: float) -> list[str]:
