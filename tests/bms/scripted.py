@@ -50,8 +50,8 @@ def device_info(model: bytes = b"JK_B2A8S20P", software: bytes = b"11.48", **tex
     return encode(FrameType.DEVICE_INFO, DEVICE_INFO[Generation.JK02_32S], values)
 
 
-def settings(generation: Generation = Generation.JK02_32S) -> bytes:
-    values = {"cell_count": 8, "power_off_voltage_v": 2.5, "balance_start_voltage_v": 3.4}
+def settings(generation: Generation = Generation.JK02_32S, cell_count: int = 8) -> bytes:
+    values = {"cell_count": cell_count, "power_off_voltage_v": 2.5, "balance_start_voltage_v": 3.4}
     return encode(FrameType.SETTINGS, SETTINGS[generation], values)
 
 

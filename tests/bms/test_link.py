@@ -390,6 +390,48 @@ async def test_silent_stream_is_asked_for_again(bench: Bench, board: ScriptedBoa
     assert clock.now() - link.status.connected_since_s > 8 if link.status.connected_since_s else False
 
 
+async def test_settings_are_asked_for_now_and_then(bench: Bench, board: ScriptedBoard, clock: FakeClock) -> None:
+    link = await bench.started()
+    await clock.run(590)
+    assert board.commands == [INFO, STREAM]
+    board.settings = settings(cell_count=4)
+    await clock.run(15)
+    assert board.commands == [INFO, STREAM, STREAM]
+    told = [value.cell_count for value in bench.accepted if isinstance(value, Settings)]
+    assert told == [8, 4]
+    await clock.run(600)
+    assert board.commands == [INFO, STREAM, STREAM, STREAM]
+    assert (link.status.connects, link.status.drops) == (1, 0)
+    frames = len(bench.telemetry)
+    await clock.run(10)
+    assert len(bench.telemetry) == frames + 20, "the stream goes on"
+
+
+async def test_settings_that_are_not_told(bench: Bench, board: ScriptedBoard, clock: FakeClock) -> None:
+    link = await bench.started()
+    board.settings = None
+    await clock.run(1195)
+    assert board.commands == [INFO, *[STREAM] * 3], "asked twice, then left alone for ten minutes"
+    assert (link.status.connects, link.status.drops) == (1, 0)
+
+
+async def test_settings_are_asked_for_when_a_mosfet_switches(
+    bench: Bench, board: ScriptedBoard, clock: FakeClock
+) -> None:
+    both_on, no_charging = (cell_info(charge_mosfet=on, discharge_mosfet=1) for on in (1, 0))
+    board.stream = (*(both_on,) * 20, *(no_charging,) * 20)
+    await bench.started()
+    await clock.until(lambda: not bench.telemetry[-1].charge_mosfet)
+    assert board.commands == [INFO, STREAM, STREAM]
+    assert board.written[-1][0] == clock.now(), "at once"
+    await clock.run(9)
+    assert board.commands == [INFO, STREAM, STREAM]
+    await clock.until(lambda: bench.telemetry[-1].charge_mosfet)
+    await clock.run(0.5)
+    assert board.commands == [INFO, STREAM, STREAM, STREAM]
+    board.stream = (both_on,)
+
+
 async def test_silent_link_is_dropped(bench: Bench, board: ScriptedBoard, clock: FakeClock) -> None:
     link = await bench.started()
     board.stream, board.info, board.settings = (), None, None

@@ -34,6 +34,8 @@ LOGGER = logging.getLogger(__name__)
 
 SILENCE_S: Final = 5.0
 """Time without cell info after which the board is asked again: it sends some every 0.43 to 0.55 s."""
+SETTINGS_EVERY_S: Final = 600.0
+"""The app on a phone changes settings, and a board says them only when asked."""
 TELEMETRY_TIMEOUT_S: Final = 10.0
 """Longest wait for cell info that is believed; the first frame ever needs a second one to agree."""
 STABLE_S: Final = 10.0
@@ -98,6 +100,15 @@ class Probe:
     device_info: DeviceInfo
     telemetry: Telemetry
     board: Board
+
+
+type Switches = tuple[bool | None, bool | None]
+
+
+def _switches(reading: Reading) -> Switches:
+    """Return what a cell info frame says of the MOSFETs for charging and for discharging."""
+    assert isinstance(reading.value, Telemetry)
+    return reading.value.charge_mosfet, reading.value.discharge_mosfet
 
 
 class Link:
@@ -282,14 +293,27 @@ class Link:
         )
 
     async def _watch(self, connection: Connection) -> None:
-        """Stay with the stream; a board that falls silent is asked again. Raises LinkError when the link is lost."""
+        """Stay with the stream; a board that falls silent is asked again, and for its settings from time to time.
+
+        A MOSFET that switches may have been told to by a setting. Raises LinkError when the link is lost.
+        """
+        switches: Switches | None = None
+        settings_due_s = self._clock.now() + SETTINGS_EVERY_S
+
+        def shows_others(reading: Reading) -> bool:
+            return is_telemetry(reading) and _switches(reading) != switches
+
         while True:
-            silent_from_s = connection.last_cell_info_s + SILENCE_S
-            with suppress(TimeoutError):
-                await self._clock.within(connection.lost.wait(), silent_from_s - self._clock.now())
-                raise connection.loss()
+            due_s = min(connection.last_cell_info_s + SILENCE_S, settings_due_s)
+            news = await connection.reading(shows_others, due_s - self._clock.now())
+            switched = news is not None and switches is not None
+            if news is not None:
+                switches = _switches(news)
             if connection.last_cell_info_s + SILENCE_S <= self._clock.now():
                 await connection.start_stream()
+            elif switched or settings_due_s <= self._clock.now():
+                await connection.ask(Command.SETTINGS_AND_STREAM, FrameType.SETTINGS)
+                settings_due_s = self._clock.now() + SETTINGS_EVERY_S
 
     async def _read_once(self, connection: Connection) -> None:
         """Stay until there is cell info to be believed, and nobody wants to ask for more. Raises LinkError."""
