@@ -6,6 +6,8 @@ Prints a JSON line for each proxy, then {"ready": true, "packs": [...]}. Takes c
 answers each with a line: {"time": T}, the monotonic time in seconds at which the change took effect, or {"error": ...}.
 
     {"pack": 0, "set": "current", "a": 20}            null gives the pack back to its house
+    {"pack": 0, "set": "ripple", "a": 5}              the current swings so much (standard deviation) within 50 ms; null
+                                                      gives it back to the house; with a current that is set: none
     {"pack": 0, "set": "rest"}                        no current but the noise of its measurement, and settled cells
     {"pack": 0, "set": "ambient", "c": 35}
     {"pack": 0, "set": "text", "name": "device_passcode", "value": "4711"}
@@ -69,6 +71,8 @@ def _set(member: Member, command: dict[str, object]) -> None:
     match command:
         case {"set": "current", "a": int() | float() | None as current_a}:
             member.site.set_current_a = current_a
+        case {"set": "ripple", "a": int() | float() | None as ripple_a} if (ripple_a or 0) >= 0:
+            member.site.set_ripple_a = ripple_a
         case {"set": "rest"}:
             member.site.set_current_a = 0.0
             member.firmware.board.pack.settle()

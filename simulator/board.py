@@ -97,9 +97,10 @@ def control_bit(settings: dict[str, float], name: str) -> bool:
 
 
 class Board:
-    """A JK board on a pack. To be changed while it runs: `load`, `settings` by `set`, `device_info`, the pack itself.
+    """A JK board on a pack.
 
-    The same seed, stepped alike, gives the same life.
+    To be changed while it runs: `load`, `ripple_a`, `settings` by `set`, `device_info`, the pack itself. The same seed,
+    stepped alike, gives the same life.
     """
 
     def __init__(
@@ -116,6 +117,8 @@ class Board:
         self.pack = pack
         self.model = model
         self.load = load
+        self.ripple_a = 0.0
+        """Standard deviation of the ripple on the load's current: what is measured a moment apart disagrees by it."""
         self.powered = True
         self.log = EventLog()
         self.settings: dict[str, float] = {
@@ -256,9 +259,16 @@ class Board:
         self._watch_power_off(dt_s)
 
     def _measure(self) -> None:
-        measured = self.pack.measure()
+        measured = self.pack.measure(self.ripple_a)
         if not connected_cells_v(measured):
-            measured = replace(measured, pack_voltage_v=0.0, current_a=0.0, state_of_charge=0.0, remaining_ah=0.0)
+            measured = replace(
+                measured,
+                pack_voltage_v=0.0,
+                current_a=0.0,
+                sensor_current_a=0.0,
+                state_of_charge=0.0,
+                remaining_ah=0.0,
+            )
         self._measurement = measured
 
     def _switch_mosfets(self) -> None:
@@ -404,8 +414,8 @@ class Board:
             "run_time_s": int(self.run_time_s),
             "charge_mosfet": self.pack.charge_mosfet_on,
             "discharge_mosfet": self.pack.discharge_mosfet_on,
-            "charge_current_sensor_v": max(0.0, measured.current_a) * SENSOR_V_PER_A,
-            "discharge_current_sensor_v": max(0.0, -measured.current_a) * SENSOR_V_PER_A,
+            "charge_current_sensor_v": max(0.0, measured.sensor_current_a) * SENSOR_V_PER_A,
+            "discharge_current_sensor_v": max(0.0, -measured.sensor_current_a) * SENSOR_V_PER_A,
             "system_up_time_s": self.up_time_s,
         }
         if model.generation is Generation.JK02_32S:

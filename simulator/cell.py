@@ -123,6 +123,7 @@ class Cell:
         "heater_w",
         "hysteresis",
         "nominal_ah",
+        "ohmic_ohm",
         "resistance_factor",
         "self_discharge_per_month",
         "short_w",
@@ -155,6 +156,8 @@ class Cell:
         self.slow_v = 0.0
         self.hysteresis = 0.0
         self.heat_w = 0.0
+        self.ohmic_ohm = contact_ohm
+        """What the voltage follows the current by at once, as of the last step."""
         self.voltage_v = open_circuit_voltage_v(self.state_of_charge)
 
     @property
@@ -206,6 +209,7 @@ class Cell:
         fast_ohm = FAST_OHM * scale
         slow_ohm = SLOW_OHM * scale
         ohmic_v = inner_a * OHMIC_OHM * scale
+        self.ohmic_ohm = OHMIC_OHM * scale + self.contact_ohm
         fast_v = inner_a * fast_ohm
         fast_v += (self.fast_v - fast_v) * exp(-dt_s / FAST_S)
         slow_v = inner_a * slow_ohm

@@ -18,15 +18,23 @@ from simulator.proxy import Proxy
 CAPACITY_AH = 280.0
 CHARGE_A = 140.0
 """0.5 C, what the guide to such packs recommends at most."""
+HOUSE_RIPPLE = 0.02
+"""Share of the current that swings within tens of milliseconds: an inverter draws in the rhythm of its mains."""
 MORNING_S = 9 * 3600.0
 """The simulated day begins when the sun has begun to charge."""
 
 
 class Site:
-    """What a pack is connected to, as a board's load. A current that is set takes the place of house and charger."""
+    """What a pack is connected to, as a board's load.
+
+    A current that is set takes the place of house and charger, and does not ripple unless a ripple is set as well.
+    """
 
     def __init__(self, house: House, charger: Charger, *, time_s: float = MORNING_S) -> None:
         self.set_current_a: float | None = None
+        self.set_ripple_a: float | None = None
+        self.ripple_a = 0.0
+        """On the current that was returned last, as a standard deviation."""
         self.time_s = time_s
         """Since a midnight."""
         self._house = house
@@ -36,8 +44,11 @@ class Site:
         """Return the current for the next `dt_s`, + charging."""
         self.time_s += dt_s
         if self.set_current_a is not None:
+            self.ripple_a = self.set_ripple_a or 0.0
             return self.set_current_a
-        return self._charger.step(dt_s, self._house.current_a(self.time_s), pack_voltage_v)
+        current_a = self._charger.step(dt_s, self._house.current_a(self.time_s), pack_voltage_v)
+        self.ripple_a = HOUSE_RIPPLE * abs(current_a) if self.set_ripple_a is None else self.set_ripple_a
+        return current_a
 
 
 class Member:
@@ -61,9 +72,14 @@ class Member:
             model,
             seed=own_seed,
             settings={"charge_current_limit_a": CHARGE_A, "discharge_current_limit_a": model.rating_a},
-            load=self.site.current_a,
+            load=self._load,
             speed=speed,
         )
+
+    def _load(self, dt_s: float, pack_voltage_v: float) -> float:
+        current_a = self.site.current_a(dt_s, pack_voltage_v)
+        self.firmware.board.ripple_a = self.site.ripple_a
+        return current_a
 
 
 def demo(*, seed: int, speed: float) -> list[Member]:

@@ -108,13 +108,18 @@ class MeasuringErrors:
 
 @dataclass(frozen=True, slots=True)
 class Measurement:
-    """What the board knows at one instant, in the resolution of its frames: mV, mA, 0.1 °C, mΩ."""
+    """What the board knows, in the resolution of its frames: mV, mA, 0.1 °C, mΩ.
+
+    It takes the cells, the pack voltage, the current and its sensor's raw reading 10 to 50 ms apart.
+    """
 
     cell_voltages_v: tuple[float, ...]
     """0 is what the board reads where no cell is connected."""
     pack_voltage_v: float
     """Measured on its own: within 2 mV of the sum of the cells unless a cell reading is wrong."""
     current_a: float
+    sensor_current_a: float
+    """The current behind the raw reading of its sensor."""
     probe_temperatures_c: tuple[float | None, ...]
     mos_temperature_c: float
     balance_current_a: float
@@ -206,6 +211,7 @@ class Pack:
         birth = Random(f"birth {seed}")
         self._drift_random = Random(f"drift {seed}")
         self._noise_random = Random(f"noise {seed}")
+        self._ripple_random = Random(f"ripple {seed}")
         self.cells = [
             Cell(
                 capacity_ah,
@@ -266,18 +272,28 @@ class Pack:
             cell.fast_v = cell.slow_v = 0.0
         self.errors = replace(self.errors, current_offset_a=0.0, dead_zone_a=0.0)
 
-    def measure(self) -> Measurement:
-        """Read everything at this instant, with noise."""
+    def measure(self, ripple_a: float = 0.0) -> Measurement:
+        """Read everything at this instant, with noise.
+
+        `ripple_a` is the standard deviation of a ripple on the current that flows, too fast for two readings to see
+        the same of it.
+        """
         errors = self.errors
         random = self._noise_random.random
         noise_v = errors.cell_noise_v
-        seen = [round(value + noise_v * (2 * random() - 1), 3) for value in self._cell_readings_v()]
-        pack_voltage_v = round(sum(seen) + 0.002 * (2 * random() - 1), 3)
+        cells_a, pack_a, current_a, sensor_a = self._ripples_a(ripple_a)
+        seen = [
+            round(value + cells_a * cell.ohmic_ohm + noise_v * (2 * random() - 1), 3)
+            for value, cell in zip(self._cell_readings_v(), self.cells, strict=True)
+        ]
+        ohmic_ohm = sum(cell.ohmic_ohm for cell in self.cells)
+        pack_voltage_v = round(sum(seen) + (pack_a - cells_a) * ohmic_ohm + 0.002 * (2 * random() - 1), 3)
         seen = [round(value, 3) for value in self._with_cell_errors(seen)]
         return Measurement(
             cell_voltages_v=tuple(seen),
             pack_voltage_v=pack_voltage_v,
-            current_a=round(self._current_reading_a, 3),
+            current_a=round(self._current_reading_a + self._seen_by_sensor_a(current_a), 3),
+            sensor_current_a=round(self._current_reading_a + self._seen_by_sensor_a(sensor_a), 3),
             probe_temperatures_c=tuple(
                 self._probe_reading_c(probe, errors.probe_noise_k * (2 * random() - 1))
                 for probe in range(len(self._probes_c))
@@ -352,6 +368,18 @@ class Pack:
         if self.current_error is not None:
             return _with_error(reading_a, self.current_error) or 0.0
         return reading_a
+
+    def _ripples_a(self, ripple_a: float) -> tuple[float, float, float, float]:
+        """Draw what of the ripple flows at the four instants of a measurement."""
+        if not ripple_a or not self.current_a:
+            return 0.0, 0.0, 0.0, 0.0
+        gauss = self._ripple_random.gauss
+        return gauss(0, ripple_a), gauss(0, ripple_a), gauss(0, ripple_a), gauss(0, ripple_a)
+
+    def _seen_by_sensor_a(self, ripple_a: float) -> float:
+        """What of a ripple a sensor sees: nothing below the dead zone, or while it stands still or is missing."""
+        is_blind = abs(self.current_a) < self.errors.dead_zone_a or isinstance(self.current_error, Stuck | Missing)
+        return 0.0 if is_blind else ripple_a * self.errors.current_gain
 
     def _cell_readings_v(self) -> list[float]:
         """The cells as a sound board reads them, noise aside."""

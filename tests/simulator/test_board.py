@@ -27,7 +27,7 @@ from custom_components.jk_bms.bms.telemetry import (
     decode_settings,
     decode_telemetry,
 )
-from simulator.board import Board
+from simulator.board import SENSOR_V_PER_A, Board
 from simulator.models import (
     JK_B2A8S20P,
     JK_B2A16S,
@@ -597,6 +597,29 @@ def test_user_data_is_kept() -> None:
     board = board_on()
     write(board, USER_DATA, b"cellar")
     assert info(board).user_data == "cellar"
+
+
+def test_a_frame_under_a_ripple_has_its_readings_apart() -> None:
+    board = board_on(load=lambda _dt_s, _voltage_v: 50.0)
+    layout = CELL_INFO[Generation.JK02_32S]
+
+    def sensors_a() -> list[float]:
+        apart = []
+        for _ in range(50):
+            board.advance(0.5)
+            raw = layout.read(board.cell_info_frame())
+            voltage_v, current_a, power_w = (raw[n] for n in ("pack_voltage_v", "current_a", "power_magnitude_w"))
+            sensor_v = raw["charge_current_sensor_v"]
+            assert isinstance(voltage_v, float)
+            assert isinstance(current_a, float)
+            assert isinstance(sensor_v, float)
+            assert power_w == pytest.approx(voltage_v * current_a, abs=0.001)
+            apart.append(abs(sensor_v / SENSOR_V_PER_A - current_a))
+        return apart
+
+    assert max(sensors_a()) < 0.3
+    board.ripple_a = 5.0
+    assert max(sensors_a()) > 5.0
 
 
 def test_event_log_keeps_the_last_fifty_and_counts_all() -> None:

@@ -162,6 +162,24 @@ def test_current_is_set_and_given_back(members: list[Member]) -> None:
     assert board.pack.current_a > 0
 
 
+def test_a_ripple_is_of_the_house_or_set(members: list[Member]) -> None:
+    board = members[0].firmware.board
+    board.advance(60)
+    assert board.ripple_a == pytest.approx(0.02 * board.pack.current_a)
+    assert board.ripple_a > 0
+    do(members, pack=0, set="ripple", a=5)
+    board.advance(1)
+    assert board.ripple_a == 5
+    do(members, pack=0, set="current", a=-33.5)
+    board.advance(1)
+    assert board.ripple_a == 5
+    do(members, pack=0, set="ripple", a=None)
+    board.advance(1)
+    assert board.ripple_a == 0
+    with pytest.raises(CommandError):
+        do(members, pack=0, set="ripple", a=-1)
+
+
 def test_settings_air_and_alarms_are_set(members: list[Member]) -> None:
     board = members[1].firmware.board
     do(members, pack=1, set="ambient", c=-3)

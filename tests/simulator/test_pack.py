@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 from itertools import pairwise
+from math import sqrt
+from statistics import correlation, fmean, stdev
 
 import pytest
 
@@ -12,6 +14,7 @@ from simulator.pack import (
     BalanceAction,
     BoardSettings,
     Jump,
+    Measurement,
     MeasuringErrors,
     Missing,
     OpenWire,
@@ -286,6 +289,47 @@ class TestMeasuring:
             measured = pack.measure()
             apart_mv.add(round(1000 * (measured.pack_voltage_v - sum(measured.cell_voltages_v))))
         assert apart_mv == {-2, -1, 0, 1, 2}
+
+    def test_under_a_ripple_each_reading_is_of_its_own_instant(self) -> None:
+        pack = Pack()
+        exact(pack)
+        pack.step(1.0, -80.0)
+        calm = pack.measure()
+        seen = [pack.measure(5.0) for _ in range(2000)]
+        currents_a = [one.current_a for one in seen]
+        assert fmean(currents_a) == pytest.approx(-80.0, abs=0.5)
+        assert stdev(currents_a) == pytest.approx(5.0, rel=0.1)
+        assert abs(correlation(currents_a, [one.sensor_current_a for one in seen])) < 0.1
+        first_mv, second_mv = ([1000 * one.cell_voltages_v[cell] for one in seen] for cell in (0, 1))
+        assert stdev(first_mv) == pytest.approx(5000 * pack.cells[0].ohmic_ohm, rel=0.1)
+        assert correlation(first_mv, second_mv) > 0.9, "all cells are of one instant"
+        ohmic_ohm = sum(cell.ohmic_ohm for cell in pack.cells)
+        assert 0.003 < ohmic_ohm < 0.007
+        residuals_v = [one.pack_voltage_v - sum(one.cell_voltages_v) for one in seen]
+        assert stdev(residuals_v) == pytest.approx(5.0 * sqrt(2) * ohmic_ohm, rel=0.1)
+        assert calm.sensor_current_a == calm.current_a == -80.0
+
+    def test_a_ripple_is_seeded_and_changes_nothing_but_readings(self) -> None:
+        def lives(ripple_a: float) -> tuple[list[Measurement], list[float]]:
+            pack, seen = Pack(seed=7), []
+            for _ in range(20):
+                pack.step(1.0, 60.0)
+                seen.append(pack.measure(ripple_a))
+            return seen, [cell.voltage_v for cell in pack.cells]
+
+        assert lives(3.0) == lives(3.0)
+        assert lives(3.0)[0] != lives(0.0)[0]
+        assert lives(3.0)[1] == lives(0.0)[1]
+
+    def test_nothing_ripples_that_does_not_flow_or_is_not_seen(self) -> None:
+        pack = Pack()
+        pack.step(1.0, 0.0)
+        assert (pack.measure(5.0).current_a, pack.measure(5.0).sensor_current_a) == (0.0, 0.0)
+        pack.step(1.0, 0.2)
+        assert pack.measure(5.0).current_a == 0.0, "within the dead zone"
+        pack.current_error = Stuck(12.0)
+        pack.step(1.0, 60.0)
+        assert (pack.measure(5.0).current_a, pack.measure(5.0).sensor_current_a) == (12.0, 12.0)
 
     def test_highest_and_lowest_are_those_of_the_readings(self) -> None:
         pack = Pack()

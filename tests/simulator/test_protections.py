@@ -34,6 +34,7 @@ CALM = Measurement(
     cell_voltages_v=(3.3,) * 4,
     pack_voltage_v=13.2,
     current_a=0.0,
+    sensor_current_a=0.0,
     probe_temperatures_c=(20.0, 21.0),
     mos_temperature_c=25.0,
     balance_current_a=0.0,
