@@ -8,7 +8,7 @@ from typing import Any
 
 from custom_components.jk_bms.bms.board import Board, board_of
 from custom_components.jk_bms.bms.layout import FrameType
-from custom_components.jk_bms.bms.link import LinkError, LinkMode, LinkProblem, LinkState, LinkStatus
+from custom_components.jk_bms.bms.link import LinkError, LinkMode, LinkProblem, LinkState, LinkStatus, PausedError
 from custom_components.jk_bms.bms.receiver import Reading, Receiver, Verdict
 from custom_components.jk_bms.bms.telemetry import DeviceInfo, Settings, Telemetry
 
@@ -77,6 +77,8 @@ class FakeLink:
         self.heard_dbm.append(rssi_dbm)
 
     async def refresh(self) -> None:
+        if self.status.paused_until_s is not None:
+            raise PausedError(self.status.paused_until_s)
         if self.refresh_fails_with is not None:
             raise LinkError(self.refresh_fails_with)
         self.refreshed += 1

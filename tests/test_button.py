@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from freezegun.api import FrozenDateTimeFactory
 from homeassistant.components.button.const import DOMAIN as BUTTON
 from homeassistant.components.button.const import SERVICE_PRESS
 from homeassistant.const import ATTR_ENTITY_ID, Platform
@@ -36,3 +37,13 @@ async def test_failure_in_plain_words(packs: Packs, hass: HomeAssistant, problem
     assert raised.value.translation_domain == DOMAIN
     assert raised.value.translation_key == f"link_{problem}"
     assert "Keller" in str(raised.value)
+
+
+async def test_not_while_paused(packs: Packs, hass: HomeAssistant, freezer: FrozenDateTimeFactory) -> None:
+    await hass.config.async_set_time_zone("Europe/Berlin")
+    pack = await packs.add(*PACK_32S)
+    freezer.move_to("2026-11-22 20:00:00+00:00")
+    await pack.link.pause(600)
+    with pytest.raises(HomeAssistantError, match=r"Keller is paused until 21:10, .* Switch the pause off") as raised:
+        await press(hass, pack)
+    assert (raised.value.translation_domain, raised.value.translation_key) == (DOMAIN, "paused")

@@ -9,9 +9,11 @@ from homeassistant.components.button import ButtonEntity, ButtonEntityDescriptio
 from homeassistant.const import EntityCategory
 from homeassistant.core import HomeAssistant
 from homeassistant.exceptions import HomeAssistantError
+from homeassistant.util import dt as dt_util
 from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 
-from .bms.link import LinkError
+from .bms.link import LinkError, PausedError
+from .const import DOMAIN
 from .coordinator import JkBmsConfigEntry
 from .entity import JkBmsEntity, PackDescription, async_add_existing
 from .errors import in_words
@@ -48,8 +50,15 @@ class JkBmsReadAgainButton(JkBmsEntity, ButtonEntity):
     @override
     async def async_press(self) -> None:
         """Read again."""
+        coordinator = self.coordinator
         try:
-            await self.coordinator.link.refresh()
+            await coordinator.link.refresh()
+        except PausedError as err:
+            until = dt_util.as_local(coordinator.time_of(err.until_s))
+            raise HomeAssistantError(
+                translation_domain=DOMAIN,
+                translation_key="paused",
+                translation_placeholders={"name": coordinator.name, "until": f"{until:%H:%M}"},
+            ) from err
         except LinkError as err:
-            coordinator = self.coordinator
             raise HomeAssistantError(**in_words(self.hass, coordinator.name, coordinator.address, err)) from err

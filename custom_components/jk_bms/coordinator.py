@@ -161,6 +161,10 @@ class JkBmsCoordinator(DataUpdateCoordinator[PackState]):
         """Return the state as it is: a refresh by Home Assistant asks the pack for nothing."""
         return self.data
 
+    def time_of(self, monotonic_s: float) -> datetime:
+        """Return a moment of the event loop's time in that of the world."""
+        return (dt_util.utcnow() + timedelta(seconds=monotonic_s - self._now())).replace(microsecond=0)
+
     @callback
     def _find_device(self) -> BLEDevice | None:
         """Return the device if something hears it that can connect; what a lost proxy heard is remembered longer."""
@@ -214,11 +218,7 @@ class JkBmsCoordinator(DataUpdateCoordinator[PackState]):
             self._carrier = self._name_of_carrier(status.source)
         elif status.state in _LET_GO:
             self._carrier = None
-        self._paused_until = (
-            None
-            if status.paused_until_s is None
-            else (dt_util.utcnow() + timedelta(seconds=status.paused_until_s - self._now())).replace(microsecond=0)
-        )
+        self._paused_until = None if status.paused_until_s is None else self.time_of(status.paused_until_s)
         self._tell()
 
     def _name_of_carrier(self, source: str) -> str:

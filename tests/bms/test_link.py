@@ -25,6 +25,7 @@ from custom_components.jk_bms.bms.link import (
     LinkProblem,
     LinkState,
     LinkStatus,
+    PausedError,
     Probe,
     probe,
 )
@@ -1191,8 +1192,9 @@ async def test_asking_in_vain(bench: Bench, clock: FakeClock) -> None:
         await asking
     assert raised.value.problem is LinkProblem.OUT_OF_RANGE
     await link.pause(60)
-    with pytest.raises(LinkError):
+    with pytest.raises(PausedError) as paused:
         await link.refresh()
+    assert paused.value.until_s == clock.now() + 60
 
 
 async def test_asking_when_a_pause_or_a_drop_comes(bench: Bench, board: ScriptedBoard, clock: FakeClock) -> None:
@@ -1203,7 +1205,7 @@ async def test_asking_when_a_pause_or_a_drop_comes(bench: Bench, board: Scripted
     await clock.run(1)
     await link.pause(10)
     for task in (asking, waiting):
-        with pytest.raises(LinkError, match="connection_failed"):
+        with pytest.raises(PausedError):
             await task
     await clock.run(15)
 

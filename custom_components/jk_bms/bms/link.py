@@ -28,7 +28,7 @@ from .layout import FrameType
 from .receiver import Reading, Receiver
 from .telemetry import DeviceInfo, LogEntry, Telemetry, decode_device_info
 
-__all__ = ["Link", "LinkError", "LinkMode", "LinkProblem", "LinkState", "LinkStatus", "Probe", "probe"]
+__all__ = ["Link", "LinkError", "LinkMode", "LinkProblem", "LinkState", "LinkStatus", "PausedError", "Probe", "probe"]
 
 LOGGER = logging.getLogger(__name__)
 
@@ -73,6 +73,14 @@ class LinkState(StrEnum):
 
 
 _ATTEMPT_IS_OVER: Final = {LinkState.CONNECTED, LinkState.DISCONNECTED, LinkState.PAUSED}
+
+
+class PausedError(LinkError):
+    """There is no link because it is paused, until a monotonic time in seconds."""
+
+    def __init__(self, until_s: float) -> None:
+        super().__init__(LinkProblem.CONNECTION_FAILED)
+        self.until_s = until_s
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,7 +217,10 @@ class Link:
             self._wake.set()
 
     async def refresh(self) -> None:
-        """Ask for device info and settings anew; what is not connected at the moment, connects. Raises LinkError."""
+        """Ask for device info and settings anew; what is not connected at the moment, connects.
+
+        Raises LinkError; PausedError if a pause is in the way.
+        """
         async with self._visit() as connection:
             await self._ask(connection, Command.DEVICE_INFO, FrameType.DEVICE_INFO)
             await self._ask(connection, Command.SETTINGS_AND_STREAM, FrameType.SETTINGS)
@@ -370,20 +381,28 @@ class Link:
 
     @asynccontextmanager
     async def _visit(self) -> AsyncIterator[Connection]:
-        """Have the connection to ask for something, and connect for that if there is none. Raises LinkError."""
+        """Have the connection to ask for something. Raises LinkError, PausedError if that is why there is none."""
         self._guests += 1
         try:
-            if self._connection is None and self._task is not None and self._paused_until_s is None:
-                self._attempt_over.clear()
-                if self.status.state is not LinkState.CONNECTING:
-                    self._wake.set()
-                await self._attempt_over.wait()
-            if self._connection is None:
-                raise LinkError(self.status.problem or LinkProblem.CONNECTION_FAILED)
-            yield self._connection
+            yield await self._connection_now()
+        except LinkError as error:
+            if self._paused_until_s is not None:
+                raise PausedError(self._paused_until_s) from error
+            raise
         finally:
             self._guests -= 1
             self._guest_left.set()
+
+    async def _connection_now(self) -> Connection:
+        """Return the connection; connect at once if there is none. Raises LinkError."""
+        if self._connection is None and self._task is not None and self._paused_until_s is None:
+            self._attempt_over.clear()
+            if self.status.state is not LinkState.CONNECTING:
+                self._wake.set()
+            await self._attempt_over.wait()
+        if self._connection is None:
+            raise LinkError(self.status.problem or LinkProblem.CONNECTION_FAILED)
+        return self._connection
 
     async def _ask(self, connection: Connection, question: Command, answer: FrameType) -> Reading:
         reading = await connection.ask(question, answer)
