@@ -135,7 +135,8 @@ def test_every_translation_key_has_a_text(file: str, key: str) -> None:
 def test_every_exception_has_a_reason_to_be() -> None:
     assert ENGLISH["exceptions"].keys() == {"paused", *(f"link_{problem}" for problem in LinkProblem)}
     for key, texts in ENGLISH["exceptions"].items():
-        assert placeholders(texts["message"]) <= {"name", "reason"}, key
+        allowed = {"name", "until"} if key == "paused" else {"name", "reason"}
+        assert placeholders(texts["message"]) <= allowed, key
 
 
 def test_every_icon_belongs_to_a_named_entity() -> None:
