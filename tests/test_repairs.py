@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from unittest.mock import patch
+
 import pytest
+from homeassistant.config_entries import ConfigEntryState
 from homeassistant.core import HomeAssistant
 from homeassistant.helpers import issue_registry as ir
 
@@ -10,6 +13,7 @@ from custom_components.jk_bms.bms.link import LinkProblem, LinkState
 from custom_components.jk_bms.const import DOMAIN
 from custom_components.jk_bms.repairs import Issue
 
+from .fake_link import FakeLink
 from .packs import PACK_32S, Pack, Packs
 
 MINUTE_S = 60
@@ -85,6 +89,43 @@ async def test_pack_held_by_another_client_for_long(hass: HomeAssistant, packs: 
 
     pack.link.report(state=LinkState.CONNECTED, problem=None)
     await packs.advance(MINUTE_S)
+    assert not raised(hass)
+
+
+async def attempts(packs: Packs, minutes: int, problem: LinkProblem) -> None:
+    """Let Home Assistant try to set up again and again: after 1, 2, 3, 4, 6, 9 and 15 minutes."""
+    with patch.object(FakeLink, "fails_with", problem):
+        for _ in range(minutes):
+            await packs.advance(MINUTE_S)
+            await packs.hass.async_block_till_done(wait_background_tasks=True)
+
+
+async def test_pack_held_since_before_the_start(hass: HomeAssistant, packs: Packs) -> None:
+    pack = await packs.add(fails_with=LinkProblem.BUSY)
+    await attempts(packs, 10, LinkProblem.BUSY)
+    assert not raised(hass)
+    await attempts(packs, 5, LinkProblem.BUSY)
+    assert raised(hass) == {Issue.BUSY}
+
+    with patch.object(FakeLink, "first", PACK_32S):
+        assert await hass.config_entries.async_reload(pack.entry.entry_id)
+    assert pack.entry.state is ConfigEntryState.LOADED
+    assert not raised(hass)
+
+
+async def test_pack_that_was_away_meanwhile_is_not_held_for_long(hass: HomeAssistant, packs: Packs) -> None:
+    await packs.add(fails_with=LinkProblem.BUSY)
+    await attempts(packs, 6, LinkProblem.BUSY)
+    await attempts(packs, 3, LinkProblem.OUT_OF_RANGE)
+    await attempts(packs, 6, LinkProblem.BUSY)
+    assert not raised(hass)
+
+
+async def test_held_pack_that_is_removed(hass: HomeAssistant, packs: Packs) -> None:
+    pack = await packs.add(fails_with=LinkProblem.BUSY)
+    await attempts(packs, 15, LinkProblem.BUSY)
+    assert raised(hass) == {Issue.BUSY}
+    await hass.config_entries.async_remove(pack.entry.entry_id)
     assert not raised(hass)
 
 

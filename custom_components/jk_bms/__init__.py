@@ -9,10 +9,10 @@ from homeassistant.const import CONF_ADDRESS, Platform
 from homeassistant.core import HomeAssistant
 from homeassistant.exceptions import ConfigEntryNotReady
 
-from .bms.link import LinkError, LinkProblem
+from .bms.link import LinkError
 from .coordinator import JkBmsConfigEntry, JkBmsCoordinator
 from .errors import in_words
-from .repairs import Issue, RepairWatch, delete_issues, report
+from .repairs import RepairWatch, delete_issues, judge_setup
 
 PLATFORMS: Final = (Platform.BINARY_SENSOR, Platform.BUTTON, Platform.EVENT, Platform.SENSOR, Platform.SWITCH)
 
@@ -23,9 +23,9 @@ async def async_setup_entry(hass: HomeAssistant, entry: JkBmsConfigEntry) -> boo
     try:
         await coordinator.async_start()
     except LinkError as error:
-        if error.problem is LinkProblem.PAIRING_NEEDED:
-            report(hass, entry, Issue.PAIRING_NEEDED, present=True)
+        judge_setup(hass, entry, error.problem)
         raise ConfigEntryNotReady(**in_words(hass, entry.title, entry.data[CONF_ADDRESS], error)) from error
+    judge_setup(hass, entry, None)
     entry.runtime_data = coordinator
     await hass.config_entries.async_forward_entry_setups(entry, PLATFORMS)
     entry.async_on_unload(RepairWatch(hass, entry).start())

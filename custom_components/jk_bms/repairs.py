@@ -10,6 +10,7 @@ from homeassistant.core import CALLBACK_TYPE, HomeAssistant, callback
 from homeassistant.helpers import issue_registry as ir
 from homeassistant.helpers.event import async_track_time_interval
 from homeassistant.util import dt as dt_util
+from homeassistant.util.hass_dict import HassKey
 
 from .bms.link import LinkProblem, LinkState
 from .const import DOMAIN
@@ -41,6 +42,10 @@ _SEVERITY: Final = {
 }
 
 
+_BUSY_SINCE: Final[HassKey[dict[str, datetime]]] = HassKey(f"{DOMAIN}_busy_since")
+"""Since when the packs that can't be set up are in use by another device, by entry: each attempt starts anew."""
+
+
 def _issue_id(entry: JkBmsConfigEntry, issue: Issue) -> str:
     return f"{issue}_{entry.entry_id}"
 
@@ -65,8 +70,27 @@ def report(hass: HomeAssistant, entry: JkBmsConfigEntry, issue: Issue, *, presen
 @callback
 def delete_issues(hass: HomeAssistant, entry: JkBmsConfigEntry) -> None:
     """Take back all issues of a pack."""
+    judge_setup(hass, entry, None)
     for issue in Issue:
         report(hass, entry, issue, present=False)
+
+
+@callback
+def judge_setup(hass: HomeAssistant, entry: JkBmsConfigEntry, problem: LinkProblem | None) -> None:
+    """Take note of an attempt to set up a pack: of its problem, or of None if the pack is known now.
+
+    Home Assistant makes another after 5 s, then after twice as long each time, up to ten minutes.
+    """
+    if problem is LinkProblem.PAIRING_NEEDED:
+        report(hass, entry, Issue.PAIRING_NEEDED, present=True)
+    busy_since = hass.data.setdefault(_BUSY_SINCE, {})
+    if problem is not LinkProblem.BUSY:
+        busy_since.pop(entry.entry_id, None)
+        report(hass, entry, Issue.BUSY, present=False)
+        return
+    now = dt_util.utcnow()
+    if now - busy_since.setdefault(entry.entry_id, now) >= BUSY_FOR:
+        report(hass, entry, Issue.BUSY, present=True)
 
 
 class RepairWatch:
