@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import random
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 from unittest.mock import Mock, patch
 
@@ -21,6 +22,7 @@ from homeassistant.const import (
     Platform,
 )
 from homeassistant.core import Event, HomeAssistant, callback
+from homeassistant.helpers import device_registry as dr
 from homeassistant.helpers.entity_component import async_update_entity
 
 from custom_components.jk_bms import coordinator as module
@@ -117,6 +119,18 @@ async def test_settings_are_not_waited_for(packs: Packs) -> None:
     assert pack.entity_id(Platform.SENSOR, "nominal_capacity") is None
     await pack.give(SETTINGS_32S)
     assert pack.value("nominal_capacity") == "280.0"
+
+
+@pytest.mark.parametrize("known", [True, False], ids=["to the device", "before there is one"])
+async def test_new_firmware_reaches_the_device(packs: Packs, hass: HomeAssistant, known: bool) -> None:
+    new = replace(DEVICE_INFO_32S, model="JK_PB2A16S30P", hardware_version="15A", software_version="15.99")
+    if known:
+        pack = await packs.add(*PACK_32S)
+        await pack.give(new)
+    else:
+        pack = await packs.add(DEVICE_INFO_32S, new, SETTINGS_32S, telemetry_32s())
+    (device,) = dr.async_entries_for_config_entry(dr.async_get(hass), pack.entry.entry_id)
+    assert (device.model, device.hw_version, device.sw_version) == ("JK_PB2A16S30P", "15A", "15.99")
 
 
 async def test_only_what_may_be_believed_is_shown(packs: Packs) -> None:

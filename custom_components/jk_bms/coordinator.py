@@ -13,6 +13,7 @@ from homeassistant.components import bluetooth
 from homeassistant.config_entries import ConfigEntry
 from homeassistant.const import CONF_ADDRESS, EVENT_HOMEASSISTANT_STOP
 from homeassistant.core import CALLBACK_TYPE, Event, HomeAssistant, callback
+from homeassistant.helpers import device_registry as dr
 from homeassistant.helpers.event import async_call_later
 from homeassistant.helpers.update_coordinator import DataUpdateCoordinator
 from homeassistant.util import dt as dt_util
@@ -187,8 +188,18 @@ class JkBmsCoordinator(DataUpdateCoordinator[PackState]):
                 self._settings = settings
                 self._tell()
             case DeviceInfo() as device_info:
+                if self._device_info not in (None, device_info):
+                    self._update_device(device_info)
                 self._device_info = device_info
                 self._tell()
+
+    def _update_device(self, info: DeviceInfo) -> None:
+        """Let the device say what the board has become, as after an update of its firmware."""
+        registry = dr.async_get(self.hass)
+        if device := registry.async_get_device(connections={(dr.CONNECTION_BLUETOOTH, self.address)}):
+            registry.async_update_device(
+                device.id, model=info.model, hw_version=info.hardware_version, sw_version=info.software_version
+            )
 
     def _take(self, telemetry: Telemetry) -> None:
         now_s = self._now()
