@@ -165,12 +165,41 @@ async def test_data_too_old_is_not_shown(packs: Packs, hass: HomeAssistant, capl
     assert pack.value("current") == "10.0"
     await packs.advance(1)
     assert pack.value("current") == STATE_UNAVAILABLE
-    messages = [record.getMessage() for record in caplog.records if record.levelno >= logging.INFO]
-    messages = [message for message in messages if message.startswith("Keller")]
+    messages = told(caplog)
     assert len(messages) == 3
     assert "no data for 20 s" in messages[0]
     assert messages[1] == "Keller: the data is back"
     assert "no data for 20 s" in messages[2]
+
+
+def told(caplog: pytest.LogCaptureFixture) -> list[str]:
+    """Return what the coordinator has told the owner of the link."""
+    messages = [record.getMessage() for record in caplog.records if record.levelno >= logging.INFO]
+    return [message for message in messages if message.startswith("Keller")]
+
+
+async def test_a_pause_is_no_loss(packs: Packs, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO, "custom_components.jk_bms")
+    pack = await packs.add(*PACK_32S)
+    await pack.link.pause(600)
+    for _ in range(30):
+        await packs.advance(20)
+    assert pack.value("current") == STATE_UNAVAILABLE
+    pack.link.report(state=LinkState.CONNECTING, paused_until_s=None)
+    await packs.advance(10)
+    await pack.give(telemetry_32s())
+    assert pack.value("current") == "10.0"
+    assert told(caplog) == []
+
+    await pack.link.pause(60)
+    await packs.advance(60)
+    pack.link.report(state=LinkState.DISCONNECTED, problem=LinkProblem.BUSY, paused_until_s=None)
+    await packs.advance(10)
+    assert told(caplog) == []
+    await packs.advance(110)
+    assert told(caplog) == ["Keller: no data for 180 s, its entities are unavailable"]
+    await pack.give(telemetry_32s())
+    assert told(caplog)[1:] == ["Keller: the data is back"]
 
 
 async def test_periodic_data_lasts_for_two_intervals(packs: Packs) -> None:

@@ -113,6 +113,10 @@ class JkBmsCoordinator(DataUpdateCoordinator[PackState]):
         self._next_turn_s = self._now()
         self._last_frame_s = self._now()
         self._fresh = False
+        self._missed = False
+        """Whether it has been logged that there are no data."""
+        self._resumed_s = self._now()
+        """When the last pause ended."""
         self._cancel_watchdog: CALLBACK_TYPE | None = None
         self._telemetry: Telemetry | None = None
         self._settings: Settings | None = None
@@ -211,8 +215,9 @@ class JkBmsCoordinator(DataUpdateCoordinator[PackState]):
         if not self._fresh:
             self._fresh = True
             self._watch(self.stale_after_s)
-            if self.data is not None and not self.data.fresh:
-                _LOGGER.info("%s: the data is back", self.name)
+        if self._missed:
+            self._missed = False
+            _LOGGER.info("%s: the data is back", self.name)
         in_turn = now_s >= self._next_turn_s
         if in_turn:
             self._next_turn_s = now_s + self._publish_interval_s
@@ -229,6 +234,8 @@ class JkBmsCoordinator(DataUpdateCoordinator[PackState]):
             self._carrier = self._name_of_carrier(status.source)
         elif status.state in _LET_GO:
             self._carrier = None
+        if self._paused_until is not None and status.paused_until_s is None:
+            self._resumed_s = self._now()
         self._paused_until = None if status.paused_until_s is None else self.time_of(status.paused_until_s)
         self._tell()
 
@@ -253,8 +260,10 @@ class JkBmsCoordinator(DataUpdateCoordinator[PackState]):
         if age_s < self.stale_after_s:
             self._watch(self.stale_after_s - age_s)
             return
-        if self._fresh:
-            self._fresh = False
+        self._fresh = False
+        wanted = self._paused_until is not None or self._now() - self._resumed_s < self.stale_after_s
+        if not (wanted or self._missed):
+            self._missed = True
             _LOGGER.info("%s: no data for %.0f s, its entities are unavailable", self.name, age_s)
         self._tell(in_turn=True)
         self._watch(max(self._publish_interval_s, STALE_AFTER_S))
