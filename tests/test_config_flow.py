@@ -383,7 +383,7 @@ async def test_what_a_board_does_not_measure(
 async def test_probe_asks_for_the_device_when_it_needs_it(hass: HomeAssistant, probe: AsyncMock) -> None:
     await go_on(hass, await picking(hass), {CONF_ADDRESS: ADDRESS})
     name, find_device = probe.await_args_list[0].args
-    assert name == ADDRESS
+    assert name == f"pack …{ADDRESS[-5:]}", "the log gets no name and no address"
     assert find_device() is None
     hear(advertisement())
     assert find_device().address == ADDRESS

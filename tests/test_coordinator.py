@@ -80,7 +80,7 @@ def count_writes(hass: HomeAssistant) -> Callable[[], int]:
 async def test_link_is_made_as_the_options_say(packs: Packs) -> None:
     live = await packs.add(*PACK_32S)
     assert live.entry.state is ConfigEntryState.LOADED
-    assert (live.link.name, live.link.mode, live.coordinator.pause_s) == ("Keller", LinkMode.LIVE, 600)
+    assert (live.link.mode, live.coordinator.pause_s) == (LinkMode.LIVE, 600)
     assert live.coordinator.stale_after_s == 20
     assert live.link.find_device() is None
 
@@ -320,6 +320,16 @@ async def test_carrier_by_its_name(packs: Packs) -> None:
     assert pack.value("carrier") == "unknown"
     assert pack.value("link_state") == "disconnected"
     assert pack.get("link_state").attributes["problem"] == "out_of_range"
+
+
+async def test_carrier_that_holds_the_connection(packs: Packs) -> None:
+    """It need not be the one that heard the board best before."""
+    idle = Mock(adapter="Proxy Idle", get_allocations=Mock(return_value=None))
+    other = Mock(adapter="Proxy Other", get_allocations=Mock(return_value=Mock(allocated=["C8:47:80:00:00:02"])))
+    holding = Mock(adapter="Proxy Holding", get_allocations=Mock(return_value=Mock(allocated=[ADDRESS])))
+    with patch.object(bluetooth, "async_current_scanners", return_value=[idle, other, holding]):
+        pack = await packs.add(*PACK_32S)
+    assert pack.value("carrier") == "Proxy Holding"
 
 
 async def test_rejected_frames_are_counted(packs: Packs) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from unittest.mock import patch
 
 import pytest
@@ -124,6 +125,15 @@ async def test_whole_life_over_the_radio(hass: HomeAssistant, radio: Radio) -> N
     await hass.config_entries.async_remove(entry.entry_id)
     await hass.async_block_till_done(wait_background_tasks=True)
     assert await radio.found(), "it may be added anew"
+
+
+async def test_log_of_the_link_gives_nothing_away(radio: Radio, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG, "custom_components.jk_bms.bms")
+    board = radio.add()
+    entry = await radio.set_up()
+    lines = [record.getMessage() for record in caplog.records if ".bms." in record.name]
+    assert {line.split(":")[0] for line in lines} == {"pack …" + board.address[-5:-3]}
+    assert not [line for line in lines if board.address in line or board.name in line or entry.title in line]
 
 
 async def test_proxy_that_goes_and_returns(radio: Radio) -> None:

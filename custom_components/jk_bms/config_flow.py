@@ -47,7 +47,7 @@ from .const import (
     MIN_PAUSE_MINUTES,
     MIN_PUBLISH_INTERVAL_S,
 )
-from .coordinator import JkBmsConfigEntry
+from .coordinator import JkBmsConfigEntry, name_for_log
 from .errors import reachability
 
 _LOGGER = logging.getLogger(__name__)
@@ -225,12 +225,12 @@ class JkBmsConfigFlow(ConfigFlow, domain=DOMAIN):
     async def _read(self) -> Probe:
         find_device = partial(bluetooth.async_ble_device_from_address, self.hass, self._address, connectable=True)
         if self.source != SOURCE_RECONFIGURE:
-            return await probe(self._name, find_device)
+            return await probe(name_for_log(self._address), find_device)
         # A board takes one client only, and the entry may be holding it.
         entry_id = self._get_reconfigure_entry().entry_id
         await self.hass.config_entries.async_unload(entry_id)
         try:
-            return await probe(self._name, find_device)
+            return await probe(name_for_log(self._address), find_device)
         finally:
             self.hass.config_entries.async_schedule_reload(entry_id)
 

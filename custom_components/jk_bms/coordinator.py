@@ -76,6 +76,11 @@ class PackState:
     signal_strength_dbm: int | None
 
 
+def name_for_log(address: str) -> str:
+    """Return a name that tells packs apart and gives nothing away: the one they send is often the serial number."""
+    return f"pack …{address[-5:]}"
+
+
 class JkBmsCoordinator(DataUpdateCoordinator[PackState]):
     """Feeds every frame to the engines and hands the outcome to the entities, which publish what is news."""
 
@@ -95,7 +100,7 @@ class JkBmsCoordinator(DataUpdateCoordinator[PackState]):
         )
         self._now = hass.loop.time
         self.link: Final = Link(
-            entry.title,
+            name_for_log(self.address),
             self._find_device,
             self._on_reading,
             self._on_status,
