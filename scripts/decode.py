@@ -35,7 +35,7 @@ from bms.layout import (
     Generation,
     Layout,
 )
-from bms.receiver import Reading, Receiver, Verdict
+from bms.receiver import GENERATION_NOT_CONFIRMED, SAID_ONCE, Reading, Receiver, Verdict
 from bms.telemetry import DeviceInfo, Settings, Telemetry
 
 FRAME_TYPES: Final = {
@@ -302,6 +302,9 @@ class Decoder:
         bad_sum = refused = frames = 0
         for piece in pieces(notifications):
             readings = receiver.feed(piece, float(frames))
+            if any(reading.reason in (SAID_ONCE, GENERATION_NOT_CONFIRMED) for reading in readings):
+                # Nobody can ask a log again: what it says once has to do.
+                readings = [again for reading in readings for again in receiver.read(reading.frame, float(frames))]
             for _ in range(counters.bad_sum - bad_sum):
                 self.lines.append(self._line(None, "bad sum"))
             bad_sum = counters.bad_sum
@@ -330,7 +333,7 @@ class Decoder:
         Settings that waited for a cell info frame to settle the generation are read by what is known of the board.
         """
         for line in self.lines:
-            if line["reason"] == "generation not confirmed" and receiver.board.certain:
+            if line["reason"] == GENERATION_NOT_CONFIRMED and receiver.board.certain:
                 line |= {"accepted": True, "reason": None}
         if waiting is not None and waiting["reason"] == "first frame":
             waiting |= {"accepted": True, "reason": None}

@@ -46,7 +46,7 @@ SETTLE_S: Final = 0.2
 """Pause between subscribing and the first command, as every client that never failed keeps it."""
 ANSWER_TIMEOUT_S: Final = 2.0
 """Boards answer within 0.17 s; fifteen notifications over a busy proxy take longer."""
-ASKS: Final = 2
+ASKS: Final = 3
 STREAM_TIMEOUT_S: Final = 3.0
 """Boards send cell info every 0.55 s, and pause for up to a second after a command."""
 STREAM_ROUNDS: Final = 2
@@ -235,15 +235,21 @@ class Connection:
         raise LinkError(LinkProblem.NO_DATA)
 
     async def ask(self, question: Command, answer: FrameType) -> Reading | None:
-        """Return the answer to a command; None if there is none, though asked for again. Raises LinkError."""
+        """Return the answer to a command; None if there is none, though asked for again. Raises LinkError.
+
+        What an answer says for the first time it has to say twice.
+        """
+        answered: Reading | None = None
         async with self.lock:
             for _ in range(ASKS):
-                with self._expecting(partial(_answers, answer)) as answered:
+                with self._expecting(partial(_answers, answer)) as arrival:
                     LOGGER.debug("%s: asking for %s", self._name, question.name)
                     await self._write(command(question))
-                    if reading := await self._arrival(answered, ANSWER_TIMEOUT_S):
-                        return reading
-        return None
+                    reading = await self._arrival(arrival, ANSWER_TIMEOUT_S)
+                if reading and (answered or reading.verdict is Verdict.ACCEPTED):
+                    return reading
+                answered = reading or answered
+        return answered
 
     async def reading(self, wanted: Callable[[Reading], bool], timeout_s: float) -> Reading | None:
         """Return the next reading that is wanted, None if none comes in time. Raises LinkError."""

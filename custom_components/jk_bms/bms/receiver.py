@@ -8,7 +8,7 @@ from typing import Final
 
 from .board import Board, board_of, confirmed
 from .frames import FrameAssembler
-from .layout import FrameType, Generation
+from .layout import DEVICE_INFO, FrameType, Generation
 from .plausibility import Plausibility, device_info_problem, settings_problem
 from .telemetry import (
     DeviceInfo,
@@ -21,6 +21,15 @@ from .telemetry import (
     decode_settings,
 )
 
+GENERATION_NOT_CONFIRMED: Final = "generation not confirmed"
+SAID_ONCE: Final = "said only once so far"
+
+_PAYLOAD: Final = 6
+_UP_TIME: Final = next(
+    slice(field.offset, field.offset + field.size)
+    for field in DEVICE_INFO[Generation.JK02_32S].fields
+    if field.name == "up_time_s"
+)
 _FRAME_TYPES: Final = {int(frame_type): frame_type for frame_type in FrameType}
 
 
@@ -59,7 +68,10 @@ class Receiver:
         self._decoder = TelemetryDecoder(self.board)
         self._plausibility = Plausibility()
         self._rejected = 0
+        self._said: dict[FrameType, bytes] = {}
+        """What settings and device info said last, believed or not."""
         self._settings_frame: bytes | None = None
+        """Settings that were said twice before the generation was settled by which they are read."""
         self._generation_settled = self.board.confirmed
 
     @property
@@ -69,13 +81,14 @@ class Receiver:
 
     def feed(self, data: bytes | bytearray, now_s: float) -> list[Reading]:
         """Return what the frames say that are complete with these bytes; `now_s` is a monotonic time in seconds."""
-        return [reading for frame in self.assembler.feed(data) for reading in self._read(frame, now_s)]
+        return [reading for frame in self.assembler.feed(data) for reading in self.read(frame, now_s)]
 
     def link_lost(self) -> None:
         """Forget the beginning of a frame: the rest of it will not come."""
         self.assembler.reset()
 
-    def _read(self, frame: bytes, now_s: float) -> list[Reading]:
+    def read(self, frame: bytes, now_s: float) -> list[Reading]:
+        """Return what one whole frame says."""
         match _FRAME_TYPES[frame[4]]:
             case FrameType.CELL_INFO:
                 return self._read_cell_info(frame, now_s)
@@ -101,15 +114,25 @@ class Receiver:
         return readings
 
     def _read_settings(self, frame: bytes) -> Reading:
-        self._settings_frame = frame
+        twice = self._says_it_again(FrameType.SETTINGS, frame[_PAYLOAD:-1])
         settings = decode_settings(frame, self.board)
         if not self._generation_settled:
-            return self._reading(frame, self.board, settings, waits_for="generation not confirmed")
-        return self._reading(frame, self.board, settings, problem=settings_problem(settings))
+            self._settings_frame = frame if twice else None
+            return self._reading(frame, self.board, settings, waits_for=GENERATION_NOT_CONFIRMED)
+        problem = settings_problem(settings)
+        return self._reading(frame, self.board, settings, problem=problem, waits_for=None if twice else SAID_ONCE)
+
+    def _says_it_again(self, frame_type: FrameType, content: bytes) -> bool:
+        """Whether a frame says what the one before has said: its sum proves little, and it has no redundancy."""
+        said, self._said[frame_type] = self._said.get(frame_type), content
+        return content == said
 
     def _read_device_info(self, frame: bytes) -> Reading:
         info = decode_device_info(frame, Generation.JK02_32S)
         problem = device_info_problem(info)
+        twice = self._says_it_again(FrameType.DEVICE_INFO, frame[_PAYLOAD : _UP_TIME.start] + frame[_UP_TIME.stop : -1])
+        if problem is None and not twice:
+            return self._reading(frame, self.board, info, waits_for=SAID_ONCE)
         if problem is None:
             board = board_of(info.model, info.software_version)
             known = self.board
