@@ -52,7 +52,8 @@ from .scripted import (
 )
 
 INFO, STREAM, LOG = Command.DEVICE_INFO, Command.SETTINGS_AND_STREAM, Command.EVENT_LOG
-
+FIRST_TIME = [INFO, INFO, STREAM, STREAM]
+"""What a board is asked on its first connection: it has to say everything twice."""
 
 UNBELIEVABLE = (
     cell_info(state_of_charge_pct=120),
@@ -162,7 +163,7 @@ def clock(bench: Bench) -> FakeClock:
 
 async def test_introduction_before_stream(bench: Bench, board: ScriptedBoard, clock: FakeClock) -> None:
     link = await bench.started()
-    assert board.commands == [INFO, STREAM]
+    assert board.commands == FIRST_TIME
     subscribed_s = 1000.0
     assert board.written[0][0] == pytest.approx(subscribed_s + 0.2)
     assert link.status.state is LinkState.CONNECTED
@@ -174,7 +175,22 @@ async def test_introduction_before_stream(bench: Bench, board: ScriptedBoard, cl
     before = len(bench.telemetry)
     await clock.run(10)
     assert len(bench.telemetry) - before == 20
+    assert board.commands == FIRST_TIME
+
+
+async def test_what_is_known_is_said_once(bench: Bench, board: ScriptedBoard, clock: FakeClock) -> None:
+    link = await bench.started()
+    for told in (FIRST_TIME, [INFO, STREAM], FIRST_TIME):
+        assert board.commands == told
+        await link.pause(10)
+        board.written.clear()
+        if told == [INFO, STREAM]:
+            board.info, board.settings = device_info(software=b"11.52"), settings(cell_count=4)
+        await clock.run(15)
+    assert link.status.connects == 4
     assert board.commands == [INFO, STREAM]
+    versions = [value.software_version for value in bench.accepted if isinstance(value, DeviceInfo)]
+    assert versions == ["11.48", "11.48", "11.52", "11.52"]
 
 
 @pytest.mark.parametrize(
@@ -236,8 +252,8 @@ def test_source(details: object, source: str | None) -> None:
 async def test_acknowledge_glued_on_in_small_notifications(bench: Bench, board: ScriptedBoard) -> None:
     board.chunk = 20
     await bench.started()
-    assert board.commands == [INFO, STREAM]
-    assert bench.links[0].receiver.assembler.counters.bytes_dropped == 2 * len(ACKNOWLEDGE)
+    assert board.commands == FIRST_TIME
+    assert bench.links[0].receiver.assembler.counters.bytes_dropped == 4 * len(ACKNOWLEDGE)
 
 
 async def test_single_byte_notifications(bench: Bench, board: ScriptedBoard) -> None:
@@ -286,7 +302,7 @@ async def test_settings_and_info_but_no_stream(bench: Bench, board: ScriptedBoar
     board.stream = ()
     link = bench.link()
     assert await bench.fails(link) is LinkProblem.NO_DATA
-    assert board.commands == [INFO, STREAM] * 2, "asked again, and nothing sent that changes the board"
+    assert board.commands == [*FIRST_TIME, INFO, STREAM, STREAM], "asked again, and nothing sent that changes the board"
     assert any(isinstance(reading.value, DeviceInfo) for reading in bench.readings)
 
     board.stream = (cell_info(),)
@@ -305,14 +321,40 @@ async def test_unheard_commands_are_repeated(bench: Bench, board: ScriptedBoard,
 async def test_board_that_never_introduces_itself(bench: Bench, board: ScriptedBoard) -> None:
     board.info = None
     link = await bench.started()
-    assert board.commands == [INFO, INFO, STREAM]
+    assert board.commands == [INFO, INFO, STREAM, STREAM]
     assert link.status.state is LinkState.CONNECTED
 
 
 async def test_rejected_answer_is_asked_for_again(bench: Bench, board: ScriptedBoard) -> None:
     board.info = device_info(model=b"\x01\x02")
     await bench.started()
-    assert board.commands == [INFO, INFO, STREAM]
+    assert board.commands == [INFO, INFO, STREAM, STREAM]
+    assert not any(isinstance(value, DeviceInfo) for value in bench.accepted)
+
+
+async def test_answer_that_comes_only_once(bench: Bench, board: ScriptedBoard, clock: FakeClock) -> None:
+    link = bench.link()
+    await link.start()
+    await clock.until(lambda: board.written)
+    board.ignored = 2
+    await clock.until(lambda: bench.telemetry)
+    assert board.commands == [INFO, INFO, INFO, STREAM, STREAM], "an answer earns one more question, no more"
+    assert not any(isinstance(value, DeviceInfo) for value in bench.accepted)
+    assert clock.now() - 1000.0 < 6.0
+
+
+async def test_damaged_answer_is_corrected(bench: Bench, board: ScriptedBoard, clock: FakeClock) -> None:
+    right, board.settings = board.settings, settings(cell_count=9)
+    link = bench.link()
+    await link.start()
+    await clock.until(lambda: len(board.written) == 3)
+    board.settings = right
+    await clock.until(lambda: bench.telemetry)
+    await clock.run(1)
+    assert not any(isinstance(value, Settings) for value in bench.accepted), "it has said two things"
+    refreshing = asyncio.create_task(link.refresh())
+    await clock.until(refreshing.done)
+    assert [value.cell_count for value in bench.accepted if isinstance(value, Settings)] == [8]
 
 
 def capture(name: str) -> list[dict[str, Any]]:
@@ -340,11 +382,25 @@ async def test_recorded_traffic(
     await link.start()
     await clock.until(lambda: board.written)
     board.chunk = max(map(len, chunks))
+    answer: list[bytes] = []
     for chunk in chunks:
+        told, asked = len(bench.readings), len(board.written)
         board.send(chunk)
         await clock.run(0.05)
+        answer.append(chunk)
+        if len(bench.readings) > told:
+            if len(board.written) > asked and board.commands[-1] == board.commands[-2]:
+                for again in answer:
+                    board.send(again)
+                    await clock.run(0.05)
+            answer.clear()
+    info, told_settings, *others = log["expect_frames"]
     frames = {id(reading.frame): reading.frame_type for reading in bench.readings}  # settings may be told twice
-    assert [frame_type.name.lower() for frame_type in frames.values()] == log["expect_frames"]
+    assert [frame_type.name.lower() for frame_type in frames.values()] == [
+        info, info, told_settings, told_settings, *others,
+    ]  # fmt: skip
+    assert board.commands == FIRST_TIME
+    assert {type(value) for value in bench.accepted} == {DeviceInfo, Settings, Telemetry}
     assert link.status.state is LinkState.CONNECTED
     assert bench.telemetry
 
@@ -384,9 +440,9 @@ async def test_silent_stream_is_asked_for_again(bench: Bench, board: ScriptedBoa
     board.stream = ()
     await clock.run(2)
     board.stream = (cell_info(),)
-    assert board.commands == [INFO, STREAM]
+    assert board.commands == FIRST_TIME
     await clock.run(8)
-    assert board.commands == [INFO, STREAM] * 2
+    assert board.commands == [*FIRST_TIME, INFO, STREAM]
     assert link.status.drops == 0
     assert clock.now() - link.status.connected_since_s > 8 if link.status.connected_since_s else False
 
@@ -394,14 +450,14 @@ async def test_silent_stream_is_asked_for_again(bench: Bench, board: ScriptedBoa
 async def test_settings_are_asked_for_now_and_then(bench: Bench, board: ScriptedBoard, clock: FakeClock) -> None:
     link = await bench.started()
     await clock.run(590)
-    assert board.commands == [INFO, STREAM]
+    assert board.commands == FIRST_TIME
     board.settings = settings(cell_count=4)
     await clock.run(15)
-    assert board.commands == [INFO, STREAM, STREAM]
+    assert board.commands == [*FIRST_TIME, STREAM, STREAM], "what is new is said twice"
     told = [value.cell_count for value in bench.accepted if isinstance(value, Settings)]
     assert told == [8, 4]
     await clock.run(600)
-    assert board.commands == [INFO, STREAM, STREAM, STREAM]
+    assert board.commands == [*FIRST_TIME, *[STREAM] * 3]
     assert (link.status.connects, link.status.drops) == (1, 0)
     frames = len(bench.telemetry)
     await clock.run(10)
@@ -412,7 +468,7 @@ async def test_settings_that_are_not_told(bench: Bench, board: ScriptedBoard, cl
     link = await bench.started()
     board.settings = None
     await clock.run(1195)
-    assert board.commands == [INFO, *[STREAM] * 3], "asked twice, then left alone for ten minutes"
+    assert board.commands == [*FIRST_TIME, STREAM, STREAM], "asked twice, then left alone for ten minutes"
     assert (link.status.connects, link.status.drops) == (1, 0)
 
 
@@ -423,13 +479,13 @@ async def test_settings_are_asked_for_when_a_mosfet_switches(
     board.stream = (*(both_on,) * 20, *(no_charging,) * 20)
     await bench.started()
     await clock.until(lambda: not bench.telemetry[-1].charge_mosfet)
-    assert board.commands == [INFO, STREAM, STREAM]
+    assert board.commands == [*FIRST_TIME, STREAM]
     assert board.written[-1][0] == clock.now(), "at once"
     await clock.run(9)
-    assert board.commands == [INFO, STREAM, STREAM]
+    assert board.commands == [*FIRST_TIME, STREAM]
     await clock.until(lambda: bench.telemetry[-1].charge_mosfet)
     await clock.run(0.5)
-    assert board.commands == [INFO, STREAM, STREAM, STREAM]
+    assert board.commands == [*FIRST_TIME, STREAM, STREAM]
     board.stream = (both_on,)
 
 
@@ -742,6 +798,7 @@ async def test_other_refusal_is_no_pairing(bench: Bench, board: ScriptedBoard) -
     ("version", "after_s", "problem"),
     [
         (b"19.30", 3.0, LinkProblem.PAIRING_NEEDED),
+        (b"19.30", 0.35, LinkProblem.PAIRING_NEEDED),
         (b"V20.01", 0.5, LinkProblem.PAIRING_NEEDED),
         (b"19.30", 30.0, LinkProblem.CONNECTION_FAILED),
         (b"19.27", 3.0, LinkProblem.CONNECTION_FAILED),
@@ -1126,9 +1183,9 @@ async def test_refresh_and_event_log(bench: Bench, board: ScriptedBoard, clock: 
     asking = asyncio.gather(link.refresh(), link.read_event_log())
     await clock.until(asking.done)
     assert (await asking)[1] == EVENT_LOG
-    assert sorted(board.commands) == sorted([INFO, STREAM, INFO, STREAM, LOG])
+    assert sorted(board.commands) == sorted([*FIRST_TIME, INFO, STREAM, LOG])
     answered_s = 0.1
-    times = [at for at, _ in board.written[2:]]
+    times = [at for at, _ in board.written[len(FIRST_TIME) :]]
     assert all(later - earlier >= answered_s for earlier, later in pairwise(times)), "one at a time"
 
 
@@ -1284,6 +1341,6 @@ async def test_probe_cancelled(bench: Bench, board: ScriptedBoard, clock: FakeCl
 
 async def test_frame_types_of_the_answers(bench: Bench) -> None:
     await bench.started()
-    assert [reading.frame_type for reading in bench.readings[:3]] == [
-        FrameType.DEVICE_INFO, FrameType.SETTINGS, FrameType.CELL_INFO,
+    assert [reading.frame_type for reading in bench.readings[:5]] == [
+        FrameType.DEVICE_INFO, FrameType.DEVICE_INFO, FrameType.SETTINGS, FrameType.SETTINGS, FrameType.CELL_INFO,
     ]  # fmt: skip

@@ -125,6 +125,9 @@ async def test_every_model_can_be_read(clock: FakeClock, model: Model) -> None:
     client = Client(clock, model, seed=9)
     client.device.bonded = True
     await client.start()
+    for said_once in (Command.DEVICE_INFO, Command.SETTINGS_AND_STREAM):
+        client.ask(said_once)
+        await client.clock.run(0.2)
     await client.clock.run(20)
     receiver = Receiver()
     readings = [reading for data in client.notifications for reading in receiver.feed(data, clock.now())]

@@ -6,9 +6,7 @@ import re
 from typing import Final
 
 from .gatt import UNBONDED_DROP_S, LinkError, LinkProblem
-from .layout import FrameType
 from .receiver import Receiver
-from .telemetry import decode_device_info
 
 FIRST_SOFTWARE_WITH_BONDING: Final = (19, 30)
 FAILURES_THAT_TELL: Final = 3
@@ -46,8 +44,5 @@ class Bonding:
 
     def _may_be_wanted(self) -> bool:
         """Whether the board, if it has ever introduced itself, has software that talks to bonded clients only."""
-        frame = self._receiver.last_frames.get(FrameType.DEVICE_INFO)
-        if frame is None:
-            return False
-        version = _VERSION.match(decode_device_info(frame, self._receiver.board.generation).software_version)
+        version = _VERSION.match(self._receiver.software_version or "")
         return version is not None and (int(version[1]), int(version[2])) >= FIRST_SOFTWARE_WITH_BONDING

@@ -46,7 +46,8 @@ SETTLE_S: Final = 0.2
 """Pause between subscribing and the first command, as every client that never failed keeps it."""
 ANSWER_TIMEOUT_S: Final = 2.0
 """Boards answer within 0.17 s; fifteen notifications over a busy proxy take longer."""
-ASKS: Final = 3
+ASKS: Final = 2
+"""So often what stays without an answer is asked for."""
 STREAM_TIMEOUT_S: Final = 3.0
 """Boards send cell info every 0.55 s, and pause for up to a second after a command."""
 STREAM_ROUNDS: Final = 2
@@ -237,11 +238,13 @@ class Connection:
     async def ask(self, question: Command, answer: FrameType) -> Reading | None:
         """Return the answer to a command; None if there is none, though asked for again. Raises LinkError.
 
-        What an answer says for the first time it has to say twice.
+        What an answer says for the first time it has to say twice, and is asked for once more.
         """
         answered: Reading | None = None
+        asked = 0
         async with self.lock:
-            for _ in range(ASKS):
+            while asked < (ASKS if answered is None else ASKS + 1):
+                asked += 1
                 with self._expecting(partial(_answers, answer)) as arrival:
                     LOGGER.debug("%s: asking for %s", self._name, question.name)
                     await self._write(command(question))

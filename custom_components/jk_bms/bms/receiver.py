@@ -65,6 +65,8 @@ class Receiver:
         self.assembler = FrameAssembler()
         self.last_frames: dict[FrameType, bytes] = {}
         """The last accepted frame of each type."""
+        self.software_version: str | None = None
+        """What the board last said, if only once: one that wants a bond may be gone before it says it again."""
         self._decoder = TelemetryDecoder(self.board)
         self._plausibility = Plausibility()
         self._rejected = 0
@@ -131,9 +133,10 @@ class Receiver:
         info = decode_device_info(frame, Generation.JK02_32S)
         problem = device_info_problem(info)
         twice = self._says_it_again(FrameType.DEVICE_INFO, frame[_PAYLOAD : _UP_TIME.start] + frame[_UP_TIME.stop : -1])
-        if problem is None and not twice:
-            return self._reading(frame, self.board, info, waits_for=SAID_ONCE)
         if problem is None:
+            self.software_version = info.software_version
+            if not twice:
+                return self._reading(frame, self.board, info, waits_for=SAID_ONCE)
             board = board_of(info.model, info.software_version)
             known = self.board
             if known.confirmed and board.software_major in (known.software_major, None):
