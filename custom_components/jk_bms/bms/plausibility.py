@@ -126,6 +126,7 @@ class _Seen:
     average_residual_v: float
     pack_voltage_residual_v: float
     power_error_a: float
+    sensor_error_a: float = 0.0
 
 
 class Plausibility:
@@ -177,7 +178,7 @@ class Plausibility:
         if self._believed is not None:
             self._pack_voltage_spread_v.learn(_pack_voltage_error_v(seen, self._believed))
         self._power_spread_a.learn(seen.power_error_a)
-        self._learn_sensor(seen.telemetry)
+        self._learn_sensor(seen)
         self._believed, self._waiting, self._repetitions = seen, None, 0
         self._held.clear()
 
@@ -191,7 +192,7 @@ class Plausibility:
         power_floor_a = _POWER_CURRENT_A + _POWER_CURRENT_SHARE * abs(seen.telemetry.current_a or 0.0)
         if seen.power_error_a > self._power_spread_a.limit(power_floor_a) >= believed.power_error_a:
             doubts.append("current against power")
-        if self._sensor_contradicts(seen.telemetry, believed.telemetry):
+        if self._sensor_contradicts(seen, believed):
             doubts.append("current against its sensor")
         return self._without_known(doubts, seen.now_s) if self._known and doubts else doubts
 
@@ -236,30 +237,30 @@ class Plausibility:
                 self._known[doubt] = now_s
         return all(doubt in self._known for doubt in doubts)
 
-    def _learn_sensor(self, t: Telemetry) -> None:
+    def _learn_sensor(self, seen: _Seen) -> None:
+        t = seen.telemetry
         magnitude_a = abs(t.current_a or 0.0)
-        if self._sensor_v_per_a and magnitude_a:
-            self._sensor_spread_a.learn(self._sensor_error_a(t, t))
+        if magnitude_a:
+            self._sensor_spread_a.learn(seen.sensor_error_a)
         # The reading is in whole millivolts: the larger the current, the better the ratio.
         if magnitude_a >= max(_SENSOR_CURRENT_A, self._sensor_learned_at_a / 2):
             self._sensor_v_per_a = (_sensor_v(t, t.current_a or 0.0) or 0.0) / magnitude_a
             self._sensor_learned_at_a = magnitude_a
 
-    def _sensor_contradicts(self, t: Telemetry, before: Telemetry) -> bool:
+    def _sensor_contradicts(self, seen: _Seen, before: _Seen) -> bool:
         """Whether the raw reading of the current sensor, which did fit the current, does not any more.
 
         Voltage, power and current lie side by side, so that one foreign block can bring all three in agreement.
         """
-        if not self._sensor_v_per_a or t.current_a is None or before.current_a is None:
+        current_a = seen.telemetry.current_a
+        if not self._sensor_v_per_a or current_a is None:
             return False
-        floor_a = max(_SENSOR_LIMIT_A, _SENSOR_LIMIT_SHARE * abs(t.current_a))
-        limit_a = self._sensor_spread_a.limit(floor_a)
-        return self._sensor_error_a(t, before) > limit_a >= self._sensor_error_a(before, before)
-
-    def _sensor_error_a(self, t: Telemetry, before: Telemetry) -> float:
-        current_a = t.current_a or 0.0
-        sensor_v = _sensor_v(t, current_a or before.current_a or 0.0) or 0.0
-        return abs(sensor_v / self._sensor_v_per_a - abs(current_a))
+        # A current of 0 has the direction of the one before.
+        sensor_v = _sensor_v(seen.telemetry, current_a or before.telemetry.current_a or 0.0) or 0.0
+        magnitude_a = abs(current_a)
+        seen.sensor_error_a = abs(sensor_v / self._sensor_v_per_a - magnitude_a)
+        floor_a = max(_SENSOR_LIMIT_A, _SENSOR_LIMIT_SHARE * magnitude_a)
+        return seen.sensor_error_a > self._sensor_spread_a.limit(floor_a) >= before.sensor_error_a
 
 
 def _sensor_v(t: Telemetry, current_a: float) -> float | None:
