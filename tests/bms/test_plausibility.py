@@ -256,9 +256,21 @@ def test_a_sense_lead_that_comes_loose_does_not_hide_the_pack_for_ever(stream: S
     assert said[15:].count(None) >= 12
 
 
-@pytest.mark.parametrize("ripple_a", [3.0, 10.0, 20.0])
-@pytest.mark.parametrize("resistance_ohm", [0.000_4, 0.001_5])
-def test_a_rippling_load_does_not_hold_up_a_healthy_pack(ripple_a: float, resistance_ohm: float) -> None:
+@pytest.mark.parametrize(
+    ("ripple_a", "resistance_ohm", "believed_share"),
+    [
+        (3.0, 0.000_4, 0.95),
+        (10.0, 0.000_4, 0.95),
+        (20.0, 0.000_4, 0.95),
+        (3.0, 0.001_5, 0.95),
+        (10.0, 0.001_5, 0.95),
+        # Cells and pack voltage now lie further apart than the 2 % at which a frame contradicts itself.
+        (20.0, 0.001_5, 0.85),
+    ],
+)
+def test_a_rippling_load_does_not_hold_up_a_healthy_pack(
+    ripple_a: float, resistance_ohm: float, believed_share: float
+) -> None:
     """The board takes cells, pack voltage, current, power and the raw sensor one after the other."""
     stream, random = Stream(), Random(1)
     said = []
@@ -276,7 +288,7 @@ def test_a_rippling_load_does_not_hold_up_a_healthy_pack(ripple_a: float, resist
                 charge_current_sensor_v=max(0.0, at_sensor * 0.002_64),
             )
         )
-    assert said[50:].count(None) >= 0.85 * len(said[50:])
+    assert said[50:].count(None) >= believed_share * len(said[50:])
 
 
 @pytest.mark.parametrize(
