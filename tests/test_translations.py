@@ -19,7 +19,8 @@ from homeassistant.helpers import entity_registry as er
 import custom_components.jk_bms
 from custom_components.jk_bms.bms.link import LinkMode, LinkProblem
 from custom_components.jk_bms.config_flow import OPTIONS_SCHEMA, JkBmsConfigFlow
-from custom_components.jk_bms.const import CONF_MODE
+from custom_components.jk_bms.const import CONF_MODE, CONF_PERMISSION
+from custom_components.jk_bms.permission import Permission
 from custom_components.jk_bms.repairs import Issue
 
 from .packs import BALANCER, PACK_24S, PACK_32S, PACK_JK04, Packs
@@ -101,6 +102,7 @@ def test_every_option_has_texts() -> None:
     for texts, keys in ((step, fields - {"advanced"}), (advanced, {str(key) for key in inner.schema})):
         assert texts["data"].keys() == texts["data_description"].keys() == keys
     assert ENGLISH["selector"][CONF_MODE]["options"].keys() == set(LinkMode)
+    assert ENGLISH["selector"][CONF_PERMISSION]["options"].keys() == set(Permission)
 
 
 def test_every_issue_has_texts() -> None:

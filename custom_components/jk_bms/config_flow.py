@@ -35,20 +35,26 @@ from .const import (
     CONF_INTERVAL,
     CONF_MODE,
     CONF_PAUSE_MINUTES,
+    CONF_PERMISSION,
     CONF_PUBLISH_INTERVAL,
+    CONF_WRITES_PER_DAY,
     DEFAULT_INTERVAL_S,
     DEFAULT_PAUSE_MINUTES,
     DEFAULT_PUBLISH_INTERVAL_S,
+    DEFAULT_WRITES_PER_DAY,
     DOMAIN,
     MAX_INTERVAL_S,
     MAX_PAUSE_MINUTES,
     MAX_PUBLISH_INTERVAL_S,
+    MAX_WRITES_PER_DAY,
     MIN_INTERVAL_S,
     MIN_PAUSE_MINUTES,
     MIN_PUBLISH_INTERVAL_S,
+    MIN_WRITES_PER_DAY,
 )
 from .coordinator import JkBmsConfigEntry, name_for_log
 from .errors import reachability
+from .permission import Permission
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -58,15 +64,20 @@ _ADDRESS: Final = re.compile(r"(?:[0-9A-F]{2}:){5}[0-9A-F]{2}")
 _NOT_MEASURED: Final = "-"
 
 
-def _number(least: int, most: int, unit: UnitOfTime) -> Callable[[object], object]:
-    selector = NumberSelector(
-        NumberSelectorConfig(min=least, max=most, step=1, unit_of_measurement=unit, mode=NumberSelectorMode.BOX)
-    )
-    return probatio.All(selector, probatio.Coerce(int))
+def _number(least: int, most: int, unit: UnitOfTime | None = None) -> Callable[[object], object]:
+    config = NumberSelectorConfig(min=least, max=most, step=1, mode=NumberSelectorMode.BOX)
+    if unit:
+        config["unit_of_measurement"] = unit
+    return probatio.All(NumberSelector(config), probatio.Coerce(int))
 
 
 OPTIONS_SCHEMA: Final = probatio.Schema(
     {
+        probatio.Required(CONF_PERMISSION, default=Permission.READ_ONLY): SelectSelector(
+            SelectSelectorConfig(
+                options=list(Permission), translation_key=CONF_PERMISSION, mode=SelectSelectorMode.LIST
+            )
+        ),
         probatio.Required(CONF_MODE, default=LinkMode.LIVE): SelectSelector(
             SelectSelectorConfig(options=list(LinkMode), translation_key=CONF_MODE, mode=SelectSelectorMode.LIST)
         ),
@@ -81,6 +92,9 @@ OPTIONS_SCHEMA: Final = probatio.Schema(
                     ),
                     probatio.Required(CONF_PAUSE_MINUTES, default=DEFAULT_PAUSE_MINUTES): _number(
                         MIN_PAUSE_MINUTES, MAX_PAUSE_MINUTES, UnitOfTime.MINUTES
+                    ),
+                    probatio.Required(CONF_WRITES_PER_DAY, default=DEFAULT_WRITES_PER_DAY): _number(
+                        MIN_WRITES_PER_DAY, MAX_WRITES_PER_DAY
                     ),
                 }
             ),
@@ -273,7 +287,7 @@ class JkBmsConfigFlow(ConfigFlow, domain=DOMAIN):
 
 
 class JkBmsOptionsFlow(OptionsFlowWithReload):
-    """How a pack is read, and how often its values are written down."""
+    """What may be changed in a pack, how it is read, and how often its values are written down."""
 
     async def async_step_init(self, user_input: dict[str, Any] | None = None) -> ConfigFlowResult:
         """Show the options, or take them."""

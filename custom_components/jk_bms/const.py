@@ -7,6 +7,8 @@ from typing import Final
 DOMAIN: Final = "jk_bms"
 MANUFACTURER: Final = "Jikong"
 
+CONF_PERMISSION: Final = "permission"
+"""What may be changed in the pack."""
 CONF_MODE: Final = "mode"
 CONF_INTERVAL: Final = "interval"
 """Seconds from one reading to the next in periodic mode."""
@@ -14,6 +16,8 @@ CONF_PUBLISH_INTERVAL: Final = "publish_interval"
 """Seconds after which a value is published that has changed, but not significantly; in live mode."""
 CONF_PAUSE_MINUTES: Final = "pause_minutes"
 """How long the pause switch lets go of the pack."""
+CONF_WRITES_PER_DAY: Final = "writes_per_day"
+"""Changes a day after which more are refused."""
 
 DEFAULT_INTERVAL_S: Final = 60
 MIN_INTERVAL_S: Final = 30
@@ -24,3 +28,7 @@ MAX_PUBLISH_INTERVAL_S: Final = 900
 DEFAULT_PAUSE_MINUTES: Final = 10
 MIN_PAUSE_MINUTES: Final = 1
 MAX_PAUSE_MINUTES: Final = 120
+DEFAULT_WRITES_PER_DAY: Final = 50
+"""Boards keep their settings in flash memory, which wears out."""
+MIN_WRITES_PER_DAY: Final = 1
+MAX_WRITES_PER_DAY: Final = 500
