@@ -13,3 +13,7 @@ CAPTURES = SHARED / "captures"
 needs_captures = pytest.mark.skipif(
     not CAPTURES.is_dir(), reason=f"no recordings at {CAPTURES} (set JK_BMS_SHARED to the folder that holds 'captures')"
 )
+needs_app_commands = pytest.mark.skipif(
+    not (SHARED / "protocol/app-commands.json").is_file(),
+    reason=f"no recorded commands at {SHARED} (set JK_BMS_SHARED to the folder that holds 'protocol')",
+)

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import re
 import struct
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from .layout import CELL_SLOTS_24S, CELL_SLOTS_32S, Generation
@@ -16,6 +17,8 @@ from .layout import CELL_SLOTS_24S, CELL_SLOTS_32S, Generation
 FIRST_32S_SOFTWARE: Final = 11
 NEWEST_KNOWN_SOFTWARE: Final = 20
 _BALANCER: Final = re.compile(r"JK[-_]DZ", re.IGNORECASE)
+_NAME: Final = re.compile(r"JK[-_](?P<series>PB|BD|B|DZ\d*B)(?P<balance>\d+)A(?P<cells>\d+)S-?(?:(?P<current>\d+)P)?")
+"""What a model's name says: balance current in A (tenths of it in the BD series), cells, current in tens of A."""
 _MAJOR: Final = re.compile(r"\d+")
 
 # A real frame's own average lies within 3 mV of the mean of its cells (1817 of 1818 recorded frames).
@@ -32,6 +35,8 @@ class Board:
     is_balancer: bool = False
     confirmed: bool = False
     """Whether a cell info frame has shown the structure of the generation."""
+    ratings: Mapping[str, float] = field(default_factory=dict)
+    """The most that the model's name allows, by the key of the setting: a board refuses to be set to more."""
 
     @property
     def newer_than_known(self) -> bool:
@@ -53,7 +58,22 @@ def board_of(model: str, software_version: str) -> Board:
         generation=Generation.JK02_24S if is_24s else Generation.JK02_32S,
         software_major=major,
         is_balancer=_BALANCER.match(model) is not None,
+        ratings=_ratings(model),
     )
+
+
+def _ratings(model: str) -> dict[str, float]:
+    """Return what the name of a model says of it; nothing for names of another kind."""
+    match = _NAME.match(model)
+    if match is None:
+        return {}
+    ratings = {
+        "cell_count": float(match["cells"]),
+        "balance_current_limit_a": int(match["balance"]) / (10 if match["series"] == "BD" else 1),
+    }
+    if match["current"]:
+        ratings["charge_current_limit_a"] = ratings["discharge_current_limit_a"] = 10.0 * int(match["current"])
+    return ratings
 
 
 def generation_by_structure(frame: bytes) -> Generation | None:

@@ -254,6 +254,11 @@ class Connection:
                 answered = reading or answered
         return answered
 
+    async def send(self, data: bytes) -> None:
+        """Send what is answered by nothing that says whether it was taken. Raises LinkError."""
+        async with self.lock:
+            await self._write(data)
+
     async def reading(self, wanted: Callable[[Reading], bool], timeout_s: float) -> Reading | None:
         """Return the next reading that is wanted, None if none comes in time. Raises LinkError."""
         with self._expecting(wanted) as arrived:

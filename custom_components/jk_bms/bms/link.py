@@ -2,7 +2,7 @@
 
 One task runs from start to stop. It sits out a pause, connects, and then holds the link (live) or reads one good set
 and lets go (periodic); after a loss it comes back at once, after failures less and less often. Home Assistant's stack
-finds the device and picks the adapter; what is sent changes nothing in the board.
+finds the device and picks the adapter. What is sent changes nothing in the board, but for what `writing` is had for.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ from .gatt import Clock, Connection, LinkError, LinkProblem, connect, is_telemet
 from .layout import FrameType
 from .receiver import Reading, Receiver
 from .telemetry import DeviceInfo, LogEntry, Telemetry, decode_device_info
+from .writing import GenerationUncertainError, Writer
 
 __all__ = ["Link", "LinkError", "LinkMode", "LinkProblem", "LinkState", "LinkStatus", "PausedError", "Probe", "probe"]
 
@@ -165,6 +166,7 @@ class Link:
         self._connection: Connection | None = None
         """The connection while it streams."""
         self._attempt_over = asyncio.Event()
+        self._changing = asyncio.Lock()
         self._guests = 0
         self._guest_left = asyncio.Event()
 
@@ -231,6 +233,21 @@ class Link:
             reading = await self._ask(connection, Command.EVENT_LOG, FrameType.EVENT_LOG)
             assert isinstance(reading.value, tuple)
             return reading.value
+
+    @asynccontextmanager
+    async def writing(self) -> AsyncIterator[Writer]:
+        """Have the board for changes, one at a time. A live link that is lost is not waited for: the change fails.
+
+        Raises LinkError, PausedError if a pause is in the way, GenerationUncertainError if nothing may be written yet.
+        """
+        async with self._changing:
+            if self._mode is LinkMode.LIVE and self._connection is None and self._paused_until_s is None:
+                raise LinkError(self.status.problem or LinkProblem.CONNECTION_FAILED)
+            async with self._visit() as connection:
+                board = self.receiver.board
+                if not board.confirmed:
+                    raise GenerationUncertainError
+                yield Writer(connection, board, self._clock)
 
     async def _run(self) -> None:
         try:
