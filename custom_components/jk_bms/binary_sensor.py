@@ -16,8 +16,9 @@ from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 from .battery.flow import Flow
 from .bms.alarms import Alarm, Severity, alarms
 from .bms.layout import CONTROL_BITS, Generation
-from .coordinator import JkBmsConfigEntry, PackState
+from .coordinator import JkBmsConfigEntry
 from .entity import JkBmsEntity, PackDescription, async_add_existing
+from .pack_state import PackState
 
 PARALLEL_UPDATES = 0
 

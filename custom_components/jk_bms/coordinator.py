@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final, override
 
@@ -21,7 +20,6 @@ from homeassistant.util import dt as dt_util
 from .battery.energy import Energy, EnergyMeter, stored_energy_kwh
 from .battery.flow import Flow, FlowDetector
 from .battery.time_to_go import TimeToGo, TimeToGoEstimator
-from .bms.board import Board
 from .bms.link import Link, LinkError, LinkMode, LinkProblem, LinkState, LinkStatus
 from .bms.receiver import Reading, Verdict
 from .bms.telemetry import DeviceInfo, Settings, Telemetry
@@ -34,6 +32,7 @@ from .const import (
     DEFAULT_PAUSE_MINUTES,
     DEFAULT_PUBLISH_INTERVAL_S,
 )
+from .pack_state import PackState
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -48,32 +47,6 @@ STALE_INTERVALS: Final = 2
 _LET_GO: Final = {LinkState.PAUSED, LinkState.DISCONNECTED}
 
 type JkBmsConfigEntry = ConfigEntry[JkBmsCoordinator]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PackState:
-    """All that is known of a pack at one moment. Times are monotonic seconds of the event loop."""
-
-    board: Board
-    device_info: DeviceInfo
-    telemetry: Telemetry
-    settings: Settings | None
-    flow: Flow | None
-    energy: Energy
-    """Since the integration was started; the entities add what they remember of before."""
-    time_to_go: TimeToGo
-    stored_energy_kwh: float | None
-    fresh: bool
-    """Whether the telemetry is young enough to be shown."""
-    age_s: float
-    """Time since the last frame."""
-    frames_good: int
-    frames_rejected: int
-    link: LinkStatus
-    carrier: str | None
-    """Name of the adapter or proxy that carries the link."""
-    paused_until: datetime | None
-    signal_strength_dbm: int | None
 
 
 def name_for_log(address: str) -> str:

@@ -13,7 +13,8 @@ from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 from homeassistant.helpers.update_coordinator import CoordinatorEntity
 
 from .const import MANUFACTURER
-from .coordinator import JkBmsConfigEntry, JkBmsCoordinator, PackState
+from .coordinator import JkBmsConfigEntry, JkBmsCoordinator
+from .pack_state import PackState
 from .publishing import Delta
 
 type Value = str | float | None

@@ -10,8 +10,9 @@ from homeassistant.core import HomeAssistant, callback
 from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 
 from .bms.alarms import alarms
-from .coordinator import JkBmsConfigEntry, JkBmsCoordinator, PackState
+from .coordinator import JkBmsConfigEntry, JkBmsCoordinator
 from .entity import JkBmsEntity, PackDescription, async_add_existing
+from .pack_state import PackState
 
 PARALLEL_UPDATES = 0
 

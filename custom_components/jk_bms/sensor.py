@@ -32,8 +32,9 @@ from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 from .bms.layout import CELL_SLOTS_32S
 from .bms.link import LinkState
 from .bms.telemetry import BalanceAction, ChargeState, Settings
-from .coordinator import JkBmsConfigEntry, PackState
+from .coordinator import JkBmsConfigEntry
 from .entity import JkBmsEntity, PackDescription, Value, async_add_existing
+from .pack_state import PackState
 from .publishing import Delta
 
 PARALLEL_UPDATES = 0
