@@ -36,6 +36,7 @@ from .coordinator import JkBmsConfigEntry
 from .entity import JkBmsEntity, PackDescription, Value, async_add_existing
 from .pack_state import PackState
 from .publishing import Delta
+from .quantities import QUANTITIES
 
 PARALLEL_UPDATES = 0
 
@@ -442,24 +443,6 @@ _LINK: Final = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class _Quantity:
-    """How a setting is shown whose name ends in its unit."""
-
-    device_class: SensorDeviceClass | None
-    unit: str
-    precision: int | None = None
-
-
-_QUANTITIES: Final = {
-    "v": _Quantity(SensorDeviceClass.VOLTAGE, UnitOfElectricPotential.VOLT, 3),
-    "a": _Quantity(SensorDeviceClass.CURRENT, UnitOfElectricCurrent.AMPERE, 1),
-    "c": _Quantity(SensorDeviceClass.TEMPERATURE, UnitOfTemperature.CELSIUS, 1),
-    "us": _Quantity(SensorDeviceClass.DURATION, UnitOfTime.MICROSECONDS),
-    "s": _Quantity(SensorDeviceClass.DURATION, UnitOfTime.SECONDS),
-    "h": _Quantity(SensorDeviceClass.DURATION, UnitOfTime.HOURS),
-}
-
 _SHOWN_ELSEWHERE: Final = {
     "generation",
     "nominal_capacity_ah",
@@ -473,7 +456,7 @@ _SHOWN_ELSEWHERE: Final = {
 
 def _setting(name: str, *, on_balancers: bool) -> JkBmsSensorDescription:
     stem, _, unit = name.rpartition("_")
-    quantity = _QUANTITIES.get(unit)
+    quantity = QUANTITIES.get(unit)
 
     def value(state: PackState) -> float | None:
         if state.settings is None or (state.board.is_balancer and not on_balancers):
@@ -484,7 +467,7 @@ def _setting(name: str, *, on_balancers: bool) -> JkBmsSensorDescription:
     return JkBmsSensorDescription(
         key=f"setting_{stem if quantity else name}",
         value_fn=value,
-        device_class=quantity.device_class if quantity else None,
+        device_class=quantity.sensor_class if quantity else None,
         native_unit_of_measurement=quantity.unit if quantity else None,
         suggested_display_precision=quantity.precision if quantity else None,
         entity_category=EntityCategory.DIAGNOSTIC,
