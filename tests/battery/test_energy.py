@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 
-from custom_components.jk_bms.battery.energy import Energy, EnergyMeter, chemistry_of, stored_energy_kwh
-from custom_components.jk_bms.bms.telemetry import Chemistry, Telemetry
+from custom_components.jk_bms.battery.energy import Energy, EnergyMeter, stored_energy_kwh
+from custom_components.jk_bms.bms.telemetry import Telemetry
 
-from ..pack_values import SETTINGS_24S, SETTINGS_32S, SETTINGS_JK04, telemetry_24s, telemetry_32s, telemetry_jk04
+from ..pack_values import SETTINGS_32S, SETTINGS_JK04, telemetry_24s, telemetry_32s, telemetry_jk04
 
 KWH_PER_WS = 1 / 3_600_000
 
@@ -48,18 +46,6 @@ def test_unknown_power_is_a_gap() -> None:
     meter.step(at(100), 0)
     meter.step(telemetry_jk04(), 1)
     assert meter.step(at(100), 2) == Energy()
-
-
-@pytest.mark.parametrize(
-    ("overvoltage_v", "chemistry"),
-    [(4.2, Chemistry.LI_ION), (3.65, Chemistry.LFP), (2.7, Chemistry.LTO), (None, None)],
-)
-def test_chemistry_of_boards_that_do_not_tell(overvoltage_v: float | None, chemistry: Chemistry | None) -> None:
-    assert chemistry_of(telemetry_24s(), replace(SETTINGS_24S, cell_overvoltage_v=overvoltage_v)) is chemistry
-
-
-def test_chemistry_that_is_told_counts_more() -> None:
-    assert chemistry_of(telemetry_32s(chemistry=Chemistry.LTO), SETTINGS_32S) is Chemistry.LTO
 
 
 def test_stored_energy() -> None:

@@ -11,11 +11,10 @@ from dataclasses import dataclass
 from typing import Final
 
 from ..bms.telemetry import Chemistry, Settings, Telemetry
+from .chemistry import chemistry_of
 
 _WS_PER_KWH: Final = 3_600_000
 NOMINAL_CELL_VOLTAGE_V: Final = {Chemistry.LFP: 3.2, Chemistry.LI_ION: 3.65, Chemistry.LTO: 2.3}
-_LOWEST_LI_ION_PROTECTION_V: Final = 3.9
-_LOWEST_LFP_PROTECTION_V: Final = 3.2
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,17 +47,6 @@ class EnergyMeter:
                 self._discharged_ws -= (min(last_w, 0) + min(power_w, 0)) * half_s
             self._last = power_w, now_s
         return Energy(self._charged_ws / _WS_PER_KWH, self._discharged_ws / _WS_PER_KWH)
-
-
-def chemistry_of(telemetry: Telemetry, settings: Settings | None) -> Chemistry | None:
-    """Return the cell chemistry: as newer boards report it, else as the cell over-voltage protection implies it."""
-    if telemetry.chemistry is not None:
-        return telemetry.chemistry
-    if settings is None or settings.cell_overvoltage_v is None:
-        return None
-    if settings.cell_overvoltage_v >= _LOWEST_LI_ION_PROTECTION_V:
-        return Chemistry.LI_ION
-    return Chemistry.LFP if settings.cell_overvoltage_v >= _LOWEST_LFP_PROTECTION_V else Chemistry.LTO
 
 
 def stored_energy_kwh(telemetry: Telemetry, settings: Settings | None) -> float | None:
