@@ -1,8 +1,10 @@
-"""A link without a radio: what a test says was received, was received."""
+"""A link without a radio: what a test says was received, was received; what is written becomes what a test wants."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import Any
 
@@ -10,7 +12,9 @@ from custom_components.jk_bms.bms.board import Board, board_of
 from custom_components.jk_bms.bms.layout import FrameType
 from custom_components.jk_bms.bms.link import LinkError, LinkMode, LinkProblem, LinkState, LinkStatus, PausedError
 from custom_components.jk_bms.bms.receiver import Reading, Receiver, Verdict
+from custom_components.jk_bms.bms.registers import Instruction, Setting, SettingValue
 from custom_components.jk_bms.bms.telemetry import DeviceInfo, Settings, Telemetry
+from custom_components.jk_bms.bms.writing import GenerationUncertainError, Outcome
 
 _FRAME_TYPES: dict[type, FrameType] = {
     Telemetry: FrameType.CELL_INFO,
@@ -18,6 +22,63 @@ _FRAME_TYPES: dict[type, FrameType] = {
     DeviceInfo: FrameType.DEVICE_INFO,
     tuple: FrameType.EVENT_LOG,
 }
+
+
+class FakeWriter:
+    """Stands in for `Writer`: a board that takes every value, but for those that a test has other outcomes for."""
+
+    def __init__(self, link: FakeLink) -> None:
+        self.board = link.receiver.board
+        self._link = link
+
+    async def settings(self) -> Settings:
+        return self._ask(Settings)
+
+    async def device_info(self) -> DeviceInfo:
+        return self._ask(DeviceInfo)
+
+    async def write(self, setting: Setting, value: SettingValue) -> Outcome:
+        link = self._link
+        self._check_link()
+        link.written.append((setting.key, value))
+        await link.while_writing()
+        outcome = link.outcomes.get(setting.key, Outcome.VERIFIED)
+        if outcome is Outcome.VERIFIED and (said := next(each for each in link.said.values() if _says(each, setting))):
+            link.give(_with(said, setting, value))
+        return outcome
+
+    async def instruct(self, instruction: Instruction) -> Outcome:
+        self._check_link()
+        self._link.written.append((instruction.key, True))
+        return self._link.outcomes.get(instruction.key, Outcome.SENT)
+
+    def _ask[T: (Settings, DeviceInfo)](self, kind: type[T]) -> T:
+        self._check_link()
+        said = self._link.said[kind]
+        assert isinstance(said, kind)
+        self._link.give(said)
+        return said
+
+    def _check_link(self) -> None:
+        if self._link.writing_fails_with is not None:
+            raise LinkError(self._link.writing_fails_with)
+
+
+def _says(value: Telemetry | Settings | DeviceInfo, setting: Setting) -> bool:
+    return _FRAME_TYPES[type(value)] is setting.said_in
+
+
+def _with(
+    said: Telemetry | Settings | DeviceInfo, setting: Setting, value: SettingValue
+) -> Telemetry | Settings | DeviceInfo:
+    """Return what is said with one setting changed."""
+    present = getattr(said, setting.field_name)
+    if setting.index is not None and isinstance(present, int):
+        value = present & ~(1 << setting.index) | int(value) << setting.index
+    elif setting.key == "emergency":
+        value = 1800 if value else 0
+    changed: dict[str, Any] = {setting.field_name: value}
+    return replace(said, **changed)
 
 
 class FakeLink:
@@ -49,6 +110,13 @@ class FakeLink:
         self.heard_dbm: list[int | None] = []
         self.refreshed = 0
         self.refresh_fails_with: LinkProblem | None = None
+        self.writing_fails_with: LinkProblem | None = None
+        self.said: dict[type, Telemetry | Settings | DeviceInfo] = {}
+        """What was last received, by type: what the board says when it is asked."""
+        self.written: list[tuple[str, SettingValue]] = []
+        self.outcomes: dict[str, Outcome] = {}
+        """What becomes of a write of a key, if not that the board takes it."""
+        self.while_writing: Callable[[], Awaitable[None]] = lambda: asyncio.sleep(0)
         self.started = False
         self._on_reading = on_reading
         self._on_status = on_status
@@ -83,6 +151,16 @@ class FakeLink:
             raise LinkError(self.refresh_fails_with)
         self.refreshed += 1
 
+    @asynccontextmanager
+    async def writing(self) -> AsyncIterator[FakeWriter]:
+        if self.status.paused_until_s is not None:
+            raise PausedError(self.status.paused_until_s)
+        if not self.receiver.board.confirmed:
+            raise GenerationUncertainError
+        writer = FakeWriter(self)
+        writer._check_link()
+        yield writer
+
     def report(self, **changes: Any) -> None:
         """Change the status."""
         self.status = replace(self.status, **changes)
@@ -95,6 +173,8 @@ class FakeLink:
                 self.receiver.board = board_of(value.model, value.software_version)
             elif isinstance(value, Telemetry):
                 self.receiver.board = replace(self.receiver.board, generation=value.generation, confirmed=True)
+            if not isinstance(value, tuple):
+                self.said[type(value)] = value
             self.receiver.assembler.counters.good += 1
             self._on_reading(
                 Reading(b"", _FRAME_TYPES[type(value)], self.receiver.board.generation, verdict, None, value)

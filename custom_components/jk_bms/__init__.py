@@ -12,6 +12,7 @@ from homeassistant.exceptions import ConfigEntryNotReady
 from .bms.link import LinkError
 from .coordinator import JkBmsConfigEntry, JkBmsCoordinator
 from .errors import in_words
+from .memory import MemoryStore
 from .repairs import RepairWatch, delete_issues, judge_setup
 
 PLATFORMS: Final = (Platform.BINARY_SENSOR, Platform.BUTTON, Platform.EVENT, Platform.SENSOR, Platform.SWITCH)
@@ -40,4 +41,5 @@ async def async_unload_entry(hass: HomeAssistant, entry: JkBmsConfigEntry) -> bo
 async def async_remove_entry(hass: HomeAssistant, entry: JkBmsConfigEntry) -> None:
     """Leave nothing behind, and let the pack be found anew."""
     delete_issues(hass, entry)
+    await MemoryStore(hass, entry.entry_id).remove()
     bluetooth.async_rediscover_address(hass, entry.data[CONF_ADDRESS])

@@ -23,6 +23,7 @@ from .battery.time_to_go import TimeToGo, TimeToGoEstimator
 from .bms.link import Link, LinkError, LinkMode, LinkProblem, LinkState, LinkStatus
 from .bms.receiver import Reading, Verdict
 from .bms.telemetry import DeviceInfo, Settings, Telemetry
+from .changes import Changes
 from .const import (
     CONF_INTERVAL,
     CONF_MODE,
@@ -32,6 +33,7 @@ from .const import (
     DEFAULT_PAUSE_MINUTES,
     DEFAULT_PUBLISH_INTERVAL_S,
 )
+from .memory import MemoryStore
 from .pack_state import PackState
 
 _LOGGER = logging.getLogger(__name__)
@@ -58,6 +60,8 @@ class JkBmsCoordinator(DataUpdateCoordinator[PackState]):
     """Feeds every frame to the engines and hands the outcome to the entities, which publish what is news."""
 
     config_entry: JkBmsConfigEntry
+    changes: Changes
+    """There as soon as the pack is known."""
 
     def __init__(self, hass: HomeAssistant, entry: JkBmsConfigEntry) -> None:
         super().__init__(hass, _LOGGER, config_entry=entry, name=entry.title)
@@ -126,6 +130,10 @@ class JkBmsCoordinator(DataUpdateCoordinator[PackState]):
                 await self._first_values
         except TimeoutError:
             raise LinkError(self.link.status.problem or LinkProblem.NO_DATA) from None
+        store = MemoryStore(self.hass, self.config_entry.entry_id)
+        self.changes = Changes(
+            self.hass, self.config_entry, self.address, self.link, lambda: self.state, store, await store.load()
+        )
 
     @override
     async def async_shutdown(self) -> None:

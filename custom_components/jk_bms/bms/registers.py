@@ -15,7 +15,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import IntEnum, StrEnum
 from itertools import combinations
-from math import inf, isclose
+from math import inf, isclose, isfinite
 from typing import Final
 
 from .board import Board
@@ -114,7 +114,7 @@ class Setting:
 
     def rounded(self, value: SettingValue) -> SettingValue:
         """Return a number rounded to the step, as it is written; other values as they are."""
-        if self.kind is not Kind.NUMBER or isinstance(value, str):
+        if self.kind is not Kind.NUMBER or isinstance(value, str) or not isfinite(value):
             return value
         return round(round(value / self.step) * self.step, 7)
 
