@@ -274,6 +274,7 @@ class JkBmsCoordinator(DataUpdateCoordinator[PackState]):
                 time_to_go=self._hours_to_go,
                 stored_energy_kwh=stored_energy_kwh(self._telemetry, self._settings),
                 fresh=self._fresh,
+                last_frame_s=self._last_frame_s,
                 age_s=self._now() - self._last_frame_s,
                 frames_good=counters.good,
                 frames_rejected=counters.bad_sum + self.receiver.implausible,

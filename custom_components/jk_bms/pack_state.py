@@ -28,6 +28,8 @@ class PackState:
     stored_energy_kwh: float | None
     fresh: bool
     """Whether the telemetry is young enough to be shown."""
+    last_frame_s: float
+    """When the telemetry came."""
     age_s: float
     """Time since the last frame."""
     frames_good: int
