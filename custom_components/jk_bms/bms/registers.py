@@ -301,10 +301,11 @@ _TABLE: Final = (
     _volts("cell_undervoltage_v", _jk02(0x02, 1.2, 4.35)),
     _volts("cell_undervoltage_recovery_v", _jk02(0x03, 1.2, 4.35)),
     _volts("power_off_voltage_v", _jk02(0x0B, 1.2, 4.35) | _jk04(0x20, 2.0, 3.7)),
-    _volts("soc_100_cell_voltage_v", _jk02(0x07, 0.003, 3.65)),
-    _volts("soc_0_cell_voltage_v", _jk02(0x08, 0.003, 3.65)),
-    _volts("requested_charge_voltage_v", _jk02(0x09, 0.003, 3.65)),
-    _volts("requested_float_voltage_v", _jk02(0x0A, 0.003, 3.65)),
+    # The app's map ends these at 3.65 V, but a board with Li-ion cells was recorded with 4.18 V.
+    _volts("soc_100_cell_voltage_v", _jk02(0x07, 0.003, 4.35)),
+    _volts("soc_0_cell_voltage_v", _jk02(0x08, 0.003, 4.35)),
+    _volts("requested_charge_voltage_v", _jk02(0x09, 0.003, 4.35)),
+    _volts("requested_float_voltage_v", _jk02(0x0A, 0.003, 4.35)),
     _volts("smart_sleep_voltage_v", _jk02(0x01, 0.003, 3.65)),
     # Currents
     Setting(key="charge_current_limit_a", registers=_jk02(0x0C, 1, 600), step=0.1),
