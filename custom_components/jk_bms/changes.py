@@ -11,11 +11,10 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
+from datetime import datetime
 from math import isclose
 from typing import Final
 
-from homeassistant.components.automation.const import DOMAIN as AUTOMATION
-from homeassistant.components.script.const import DOMAIN as SCRIPT
 from homeassistant.config_entries import ConfigEntry
 from homeassistant.core import Context, HomeAssistant
 from homeassistant.exceptions import HomeAssistantError, ServiceValidationError
@@ -40,7 +39,7 @@ from .bms.telemetry import DeviceInfo, Settings, Telemetry
 from .bms.writing import GenerationUncertainError, Outcome, Writer
 from .const import CONF_PERMISSION, CONF_WRITES_PER_DAY, DEFAULT_WRITES_PER_DAY, DOMAIN
 from .errors import async_names, in_words, paused, value_in_words
-from .memory import Author, Change, MemoryStore, PackMemory
+from .memory import Author, Change, Loan, MemoryStore, PackMemory
 from .pack_state import PackState
 from .permission import Permission
 
@@ -63,6 +62,7 @@ HOME_ASSISTANT: Final = Author("home_assistant")
 HIDDEN: Final = "…"
 """Stands in the record for a text: what the owner wrote is nobody else's business."""
 _CLOCK: Final = "clock_s"
+_RUNNERS: Final = ("automation", "script")
 INSTRUCTED_FOR_S: Final = 60.0
 """Settings that change within this time of a command such as "load defaults" were changed by it."""
 
@@ -77,6 +77,10 @@ def register_of(setting: Setting, state: PackState) -> Register | None:
     if setting.said_in is FrameType.CELL_INFO:
         return None if said_of(setting, state) is None else register
     return None if setting.is_absent_at(said_of(setting, state), register) else register
+
+
+def _is_exempt(key: str, value: SettingValue) -> bool:
+    return key in _ALWAYS_POSSIBLE and not value
 
 
 def said_of(setting: Setting, state: PackState) -> SettingValue | None:
@@ -135,7 +139,7 @@ class Changes:
         """Return who stands behind a context: an automation or a script, or else a user."""
         if context is None:
             return HOME_ASSISTANT
-        for state in self._hass.states.async_all((AUTOMATION, SCRIPT)):
+        for state in self._hass.states.async_all(_RUNNERS):
             if state.context.id in (context.id, context.parent_id):
                 return Author(state.domain, state.entity_id)
         if context.user_id and (user := await self._hass.auth.async_get_user(context.user_id)):
@@ -148,28 +152,42 @@ class Changes:
         *,
         context: Context | None = None,
         confirm: bool = False,
-        returns: bool = False,
+        until: datetime | None = None,
     ) -> list[Change]:
-        """Write settings and read them back; return what became of each, in the order of writing.
+        """Write settings, rounded to their steps, and read them back; return what became of each, in that order.
 
-        `confirm` says that the user knows of the danger. `returns` is for giving back what was changed for a time:
-        that was counted when it was changed. Raises ServiceValidationError if nothing was written because it must not
-        be, HomeAssistantError if something went wrong.
+        `confirm` says that the user knows of the danger; `until` is when the former values have to return. Raises
+        ServiceValidationError if nothing was written because it must not be, HomeAssistantError if it went wrong.
         """
+        rounded = {key: SETTINGS_BY_KEY[key].rounded(value) for key, value in values.items()}
+        return await self._in_whole(rounded, await self.async_author(context), confirm=confirm, until=until)
+
+    async def async_restore(
+        self, values: Values, *, context: Context | None = None, confirm: bool = False
+    ) -> list[Change]:
+        """Write values that the board itself has said before, exactly as they were. Raises as `async_apply` does."""
+        return await self._in_whole(values, await self.async_author(context), confirm=confirm)
+
+    async def async_return(self, values: Values) -> list[Change]:
+        """Give back what was changed for a time only: the owner's own values, counted when they were changed."""
+        return await self._in_whole(values, HOME_ASSISTANT, confirm=True, counted=True)
+
+    async def _in_whole(
+        self,
+        values: Values,
+        author: Author,
+        *,
+        confirm: bool,
+        until: datetime | None = None,
+        counted: bool = False,
+    ) -> list[Change]:
+        """Check what can be checked at once, then write: to the end even if whoever asked gives up meanwhile."""
         state = self._state()
-        rounded = {}
         for key, value in values.items():
-            setting = SETTINGS_BY_KEY[key]
-            self._check_permission(setting.danger)
-            rounded[key] = setting.rounded(value)
-            await self._check_value(setting, rounded[key], state)
-        author = await self.async_author(context)
-        # Whoever asked may give up in the middle; the board is not to be left half-changed by that.
-        return await asyncio.shield(
-            self._hass.async_create_task(
-                self._write(rounded, author, confirm=confirm, counted=returns), f"{DOMAIN} write settings"
-            )
-        )
+            self._check_permission(SETTINGS_BY_KEY[key].danger)
+            await self._check_value(SETTINGS_BY_KEY[key], value, state)
+        writing = self._write(values, author, confirm=confirm, until=until, counted=counted)
+        return await asyncio.shield(self._hass.async_create_task(writing, f"{DOMAIN} write settings"))
 
     async def async_instruct(
         self, instruction: Instruction, *, context: Context | None = None, confirm: bool = False
@@ -214,7 +232,9 @@ class Changes:
             await self._end_plan()
         return written, missing
 
-    async def _write(self, values: Values, author: Author, *, confirm: bool, counted: bool) -> list[Change]:
+    async def _write(
+        self, values: Values, author: Author, *, confirm: bool, until: datetime | None, counted: bool
+    ) -> list[Change]:
         async with self._lock, self._writing() as writer:
             state = await self._read(writer, values)
             present = {key: said_of(SETTINGS_BY_KEY[key], state) for key in values}
@@ -227,15 +247,23 @@ class Changes:
             said = numbers(state.settings, state.device_info)
             await self._check_order(wanted, said)
             if not counted:
-                self._check_budget(sum(not self._is_exempt(key, value) for key, value in wanted.items()))
+                writes = sum(not _is_exempt(key, value) for key, value in wanted.items())
+                self._check_budget(writes if until is None else 2 * writes)
             plan = in_safe_order(wanted, said)
             self.memory.plan = {key: wanted[key] for key in plan}
+            earlier = dict(self.memory.loans)
+            if until is not None:
+                for key in values:
+                    self._borrow(key, present[key], values[key], until)
             await self.async_save()
             done = [
                 self._change(key, present[key], value, author, UNCHANGED)
                 for key, value in values.items()
                 if key not in wanted
             ]
+            if until is None:
+                for change in done:
+                    self.memory.loans.pop(change.key, None)
             for number, key in enumerate(plan):
                 change = await self._write_one(writer, key, present[key], wanted[key], author)
                 done.append(change)
@@ -243,10 +271,23 @@ class Changes:
                     rest = plan[number + 1 :]
                     for left in rest:
                         self._note(left, present[left], wanted[left], author, NOT_WRITTEN)
+                    for unchanged in rest if change.result == Outcome.UNKNOWN else (key, *rest):
+                        self.memory.loans.pop(unchanged, None)
+                        if unchanged in earlier:
+                            self.memory.loans[unchanged] = earlier[unchanged]
                     await self._end_plan()
                     raise await self._failure(change, plan[:number], rest)
+                if until is None:
+                    self.memory.loans.pop(key, None)
             await self._end_plan()
             return done
+
+    def _borrow(self, key: str, present: SettingValue | None, value: SettingValue, until: datetime) -> None:
+        """Remember what has to return; what is changed for a time once more returns to what it was at first."""
+        if loan := self.memory.loans.get(key):
+            self.memory.loans[key] = Loan(loan.former, (value, *loan.values), until)
+        elif present is not None and not self._agrees(SETTINGS_BY_KEY[key], present, value):
+            self.memory.loans[key] = Loan(present, (value,), until)
 
     async def _end_plan(self) -> None:
         self.memory.plan = {}
@@ -306,9 +347,6 @@ class Changes:
     def _agrees(self, setting: Setting, said: SettingValue | None, value: SettingValue) -> bool:
         generation = self._state().board.generation
         return generation in setting.registers and setting.agrees(said, value, generation)
-
-    def _is_exempt(self, key: str, value: SettingValue) -> bool:
-        return key in _ALWAYS_POSSIBLE and not value
 
     def _check_permission(self, danger: Danger) -> None:
         if not self.allows(danger):

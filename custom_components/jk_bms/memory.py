@@ -39,10 +39,11 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class Loan:
-    """A setting that was changed for a time: what it was, what it is, and when the former value returns."""
+    """A setting that was changed for a time: what it was, and when that returns."""
 
     former: SettingValue
-    value: SettingValue
+    values: tuple[SettingValue, ...]
+    """What it was changed to, latest first; more than one if it was changed again meanwhile."""
     until: datetime
 
 
@@ -94,7 +95,7 @@ class MemoryStore:
             writes_today=stored["writes_today"],
             plan=stored["plan"],
             loans={
-                key: Loan(**{**loan, "until": datetime.fromisoformat(loan["until"])})
+                key: Loan(loan["former"], tuple(loan["values"]), datetime.fromisoformat(loan["until"]))
                 for key, loan in stored["loans"].items()
             },
             snapshots=stored["snapshots"],

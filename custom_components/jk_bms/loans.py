@@ -1,0 +1,99 @@
+"""Settings that were changed for a time: their former values return when it is over, whatever happens meanwhile.
+
+The loans are remembered over restarts. A value that somebody has changed since is left alone: the loan is void. As long
+as a return fails, the owner is told, and it is tried again every minute.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Final
+
+from homeassistant.core import CALLBACK_TYPE, HomeAssistant, callback
+from homeassistant.exceptions import HomeAssistantError
+from homeassistant.helpers import issue_registry as ir
+from homeassistant.helpers.event import async_track_point_in_utc_time
+from homeassistant.util import dt as dt_util
+
+from .bms.registers import SETTINGS_BY_KEY, SettingValue
+from .changes import Changes, said_of
+from .const import DOMAIN
+from .errors import async_names, value_in_words
+
+RETRY_AFTER: Final = timedelta(minutes=1)
+
+
+class Loans:
+    """Gives back, for one pack, what is due."""
+
+    def __init__(self, hass: HomeAssistant, name: str, entry_id: str, changes: Changes) -> None:
+        self._hass = hass
+        self._name = name
+        self._issue_id = f"loan_{entry_id}"
+        self._changes = changes
+        self._cancel: CALLBACK_TYPE | None = None
+
+    @callback
+    def watch(self) -> None:
+        """Wait for what is due next; to be called again whenever there is a new loan."""
+        self.stop()
+        due = min((loan.until for loan in self._changes.memory.loans.values()), default=None)
+        if due is not None:
+            self._cancel = async_track_point_in_utc_time(self._hass, self._give_back, due)
+
+    @callback
+    def stop(self) -> None:
+        """Wait no more."""
+        if self._cancel:
+            self._cancel()
+            self._cancel = None
+
+    async def _give_back(self, now: datetime) -> None:
+        self._cancel = None
+        try:
+            await self._give_back_due(now)
+        except HomeAssistantError as error:
+            await self._report(error)
+            self._cancel = async_track_point_in_utc_time(self._hass, self._give_back, dt_util.utcnow() + RETRY_AFTER)
+        else:
+            ir.async_delete_issue(self._hass, DOMAIN, self._issue_id)
+            self.watch()
+
+    async def _give_back_due(self, now: datetime) -> None:
+        loans = self._changes.memory.loans
+        state = await self._changes.async_read()
+        due: dict[str, SettingValue] = {}
+        for key, loan in list(loans.items()):
+            if loan.until > now:
+                continue
+            setting = SETTINGS_BY_KEY[key]
+            said = said_of(setting, state)
+            if any(setting.agrees(said, value, state.board.generation) for value in loan.values):
+                due[key] = loan.former
+            else:
+                del loans[key]
+        if due:
+            await self._changes.async_return(due)
+        await self._changes.async_save()
+
+    async def _report(self, error: HomeAssistantError) -> None:
+        """Tell the owner what is still changed, and why."""
+        names = await async_names(self._hass)
+        ir.async_create_issue(
+            self._hass,
+            DOMAIN,
+            self._issue_id,
+            is_fixable=False,
+            severity=ir.IssueSeverity.WARNING,
+            translation_key="not_returned",
+            translation_placeholders={
+                "name": self._name,
+                "settings": ", ".join(
+                    f"{names(key)}: {value_in_words(SETTINGS_BY_KEY[key], loan.values[0])}"
+                    f" → {value_in_words(SETTINGS_BY_KEY[key], loan.former)}"
+                    for key, loan in self._changes.memory.loans.items()
+                    if loan.until <= dt_util.utcnow()
+                ),
+                "reason": str(error),
+            },
+        )
