@@ -11,10 +11,12 @@ from homeassistant.components.event import EventEntityDescription
 from homeassistant.components.sensor import SensorEntityDescription
 from homeassistant.const import Platform
 
-from custom_components.jk_bms import binary_sensor, button, event, sensor, switch
+from custom_components.jk_bms import binary_sensor, button, event, number, select, sensor, switch
 from custom_components.jk_bms.bms.alarms import Alarm, Severity
+from custom_components.jk_bms.bms.layout import FrameType
 from custom_components.jk_bms.bms.link import LinkProblem
-from custom_components.jk_bms.entity import PackDescription
+from custom_components.jk_bms.bms.registers import SETTINGS_BY_KEY, Kind
+from custom_components.jk_bms.entity import PackDescription, SettingDescription
 
 ROOT = Path(__file__).parent.parent / "custom_components" / "jk_bms"
 LANGUAGES = {path.stem: json.loads(path.read_text()) for path in (ROOT / "translations").glob("*.json")}
@@ -22,10 +24,12 @@ ICONS: dict[str, Any] = json.loads((ROOT / "icons.json").read_text())["entity"]
 
 DESCRIPTIONS: dict[Platform, tuple[PackDescription, ...]] = {
     Platform.BINARY_SENSOR: binary_sensor.BINARY_SENSORS,
-    Platform.BUTTON: (button.READ_AGAIN,),
-    Platform.EVENT: (event.ALARM,),
+    Platform.BUTTON: (button.READ_AGAIN, button.SET_CLOCK, button.RESTART),
+    Platform.EVENT: (event.ALARM, event.SETTING_CHANGED),
+    Platform.NUMBER: number.NUMBERS,
+    Platform.SELECT: select.SELECTS,
     Platform.SENSOR: (*sensor.SENSORS, *sensor.ENERGIES),
-    Platform.SWITCH: (switch.PAUSE,),
+    Platform.SWITCH: (switch.PAUSE, *switch.SETTING_SWITCHES),
 }
 ALL = [(platform, description) for platform, descriptions in DESCRIPTIONS.items() for description in descriptions]
 
@@ -59,7 +63,11 @@ def test_names_are_there_and_used(language: str) -> None:
 def test_states_are_translated(language: str) -> None:
     strings = LANGUAGES[language]["entity"]
     for platform, description in ALL:
-        options = description.options if isinstance(description, SensorEntityDescription) else None
+        options = None
+        if isinstance(description, SensorEntityDescription):
+            options = description.options
+        elif isinstance(description, select.JkBmsSelectDescription):
+            options = list(description.setting.choices)
         assert list(strings[platform][key(description)].get("state", {})) == list(options or ())
     problems = strings["sensor"]["link_state"]["state_attributes"]["problem"]["state"]
     assert list(problems) == list(LinkProblem)
@@ -68,6 +76,27 @@ def test_states_are_translated(language: str) -> None:
     assert list(attributes["severity"]["state"]) == list(Severity)
     assert isinstance(event.ALARM, EventEntityDescription)
     assert list(attributes["event_type"]["state"]) == event.ALARM.event_types
+    attributes = strings["event"]["setting_changed"]["state_attributes"]
+    assert isinstance(event.SETTING_CHANGED, EventEntityDescription)
+    assert list(attributes["event_type"]["state"]) == event.SETTING_CHANGED.event_types
+    assert list(attributes["key"]["state"]) == [
+        setting.key
+        for setting in SETTINGS_BY_KEY.values()
+        if setting.kind is not Kind.TEXT and setting.said_in is not FrameType.CELL_INFO
+    ]
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_a_setting_has_one_name(language: str) -> None:
+    """Numbers, selects, switches, the event and the errors call it the same."""
+    names = LANGUAGES[language]["selector"]["setting"]["options"]
+    strings = LANGUAGES[language]["entity"]
+    assert set(names) == set(SETTINGS_BY_KEY)
+    for key, name in strings["event"]["setting_changed"]["state_attributes"]["key"]["state"].items():
+        assert name == names[key]
+    for platform, description in ALL:
+        if isinstance(description, SettingDescription) and description is not button.SET_CLOCK:
+            assert strings[platform][description.key]["name"] == names[description.key]
 
 
 def test_both_languages() -> None:

@@ -10,19 +10,23 @@ from pathlib import Path
 import pytest
 
 from custom_components.jk_bms.binary_sensor import BINARY_SENSORS
-from custom_components.jk_bms.button import READ_AGAIN
-from custom_components.jk_bms.event import ALARM
+from custom_components.jk_bms.button import READ_AGAIN, RESTART, SET_CLOCK
+from custom_components.jk_bms.event import ALARM, SETTING_CHANGED
+from custom_components.jk_bms.number import NUMBERS
+from custom_components.jk_bms.select import SELECTS
 from custom_components.jk_bms.sensor import ENERGIES, SENSORS
-from custom_components.jk_bms.switch import PAUSE
+from custom_components.jk_bms.switch import PAUSE, SETTING_SWITCHES
 
 PROJECT = Path(__file__).parent.parent
 DOCUMENTS = [PROJECT / "README.md", PROJECT / "CONTRIBUTING.md", *sorted((PROJECT / "docs").glob("*.md"))]
 DESCRIPTIONS = {
     "sensor": (*SENSORS, *ENERGIES),
     "binary_sensor": BINARY_SENSORS,
-    "button": (READ_AGAIN,),
-    "event": (ALARM,),
-    "switch": (PAUSE,),
+    "button": (READ_AGAIN, SET_CLOCK, RESTART),
+    "event": (ALARM, SETTING_CHANGED),
+    "number": NUMBERS,
+    "select": SELECTS,
+    "switch": (PAUSE, *SETTING_SWITCHES),
 }
 
 

@@ -1,4 +1,4 @@
-"""The button that reads device information and settings again."""
+"""Buttons: read device information and settings again, set the board's clock, restart the board."""
 
 from __future__ import annotations
 
@@ -6,17 +6,28 @@ from dataclasses import dataclass
 from typing import Final, override
 
 from homeassistant.components.button import ButtonEntity, ButtonEntityDescription
-from homeassistant.const import EntityCategory
+from homeassistant.components.button.const import ButtonDeviceClass
+from homeassistant.const import EntityCategory, Platform
 from homeassistant.core import HomeAssistant
 from homeassistant.exceptions import HomeAssistantError
 from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
-from homeassistant.util import dt as dt_util
 
+from .bms.layout import Generation
 from .bms.link import LinkError, PausedError
-from .const import DOMAIN
+from .bms.registers import SETTINGS_BY_KEY, Danger, Instruction
+from .board_clock import clock_now_s
 from .coordinator import JkBmsConfigEntry
-from .entity import JkBmsEntity, PackDescription, async_add_existing
-from .errors import in_words
+from .entity import (
+    ChangeDescription,
+    JkBmsEntity,
+    JkBmsSettingEntity,
+    PackDescription,
+    SettingDescription,
+    async_add_allowed,
+    async_add_existing,
+)
+from .errors import in_words, paused
+from .pack_state import PackState
 
 PARALLEL_UPDATES = 1
 
@@ -26,6 +37,20 @@ class JkBmsButtonDescription(PackDescription, ButtonEntityDescription):
     """A button of the link."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class JkBmsRestartDescription(ChangeDescription, ButtonEntityDescription):
+    """A button that gives the board an instruction."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class JkBmsSetClockDescription(SettingDescription, ButtonEntityDescription):
+    """A button that writes a setting."""
+
+
+def _takes_instructions(state: PackState) -> bool:
+    return state.board.generation is Generation.JK02_32S and not state.board.is_balancer
+
+
 READ_AGAIN: Final = JkBmsButtonDescription(
     key="read_again",
     value_fn=lambda _: None,
@@ -33,13 +58,28 @@ READ_AGAIN: Final = JkBmsButtonDescription(
     of_link=True,
     entity_category=EntityCategory.DIAGNOSTIC,
 )
+SET_CLOCK: Final = JkBmsSetClockDescription(
+    key="set_clock",
+    setting=SETTINGS_BY_KEY["clock_s"],
+    danger=Danger.SETTING,
+    value_fn=lambda _: None,
+)
+RESTART: Final = JkBmsRestartDescription(
+    key="restart",
+    danger=Danger.SETTING,
+    value_fn=lambda _: None,
+    exists_fn=_takes_instructions,
+    device_class=ButtonDeviceClass.RESTART,
+)
 
 
 async def async_setup_entry(
     _hass: HomeAssistant, entry: JkBmsConfigEntry, async_add_entities: AddConfigEntryEntitiesCallback
 ) -> None:
-    """Set up the button of a pack."""
+    """Set up the buttons of a pack."""
     async_add_existing(entry, async_add_entities, [READ_AGAIN], JkBmsReadAgainButton)
+    async_add_allowed(entry, async_add_entities, Platform.BUTTON, [SET_CLOCK], JkBmsSetClockButton)
+    async_add_allowed(entry, async_add_entities, Platform.BUTTON, [RESTART], JkBmsRestartButton)
 
 
 class JkBmsReadAgainButton(JkBmsEntity, ButtonEntity):
@@ -54,11 +94,31 @@ class JkBmsReadAgainButton(JkBmsEntity, ButtonEntity):
         try:
             await coordinator.link.refresh()
         except PausedError as err:
-            until = dt_util.as_local(coordinator.time_of(err.until_s))
-            raise HomeAssistantError(
-                translation_domain=DOMAIN,
-                translation_key="paused",
-                translation_placeholders={"name": coordinator.name, "until": f"{until:%H:%M}"},
-            ) from err
+            raise paused(self.hass, coordinator.name, err) from err
         except LinkError as err:
             raise HomeAssistantError(**in_words(self.hass, coordinator.name, coordinator.address, err)) from err
+
+
+class JkBmsSetClockButton(JkBmsSettingEntity, ButtonEntity):
+    """Tells the board what time it is."""
+
+    entity_description: JkBmsSetClockDescription
+
+    @override
+    async def async_press(self) -> None:
+        """Set the clock of the board to the local time of Home Assistant, in seconds since 2020-01-01 00:00.
+
+        The base is not proven; the app sends such a number right after connecting.
+        """
+        await self._change_to(clock_now_s())
+
+
+class JkBmsRestartButton(JkBmsEntity, ButtonEntity):
+    """Restarts the board; what it feeds may be without power for a moment."""
+
+    entity_description: JkBmsRestartDescription
+
+    @override
+    async def async_press(self) -> None:
+        """Restart the board."""
+        await self.coordinator.changes.async_instruct(Instruction.RESTART, context=self._context)

@@ -6,13 +6,17 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import override
 
+from homeassistant.const import EntityCategory, Platform
 from homeassistant.core import callback
+from homeassistant.helpers import entity_registry as er
 from homeassistant.helpers.device_registry import CONNECTION_BLUETOOTH, DeviceInfo
 from homeassistant.helpers.entity import Entity, EntityDescription
 from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 from homeassistant.helpers.update_coordinator import CoordinatorEntity
 
-from .const import MANUFACTURER
+from .bms.registers import Danger, Setting, SettingValue
+from .changes import register_of
+from .const import DOMAIN, MANUFACTURER
 from .coordinator import JkBmsConfigEntry, JkBmsCoordinator
 from .pack_state import PackState
 from .publishing import Delta
@@ -28,6 +32,8 @@ class PackDescription(EntityDescription):
     exists_fn: Callable[[PackState], bool] | None = None
     """Whether the device has it; unless told otherwise, as soon as there is a value."""
     attributes_fn: Callable[[PackState], Mapping[str, object]] | None = None
+    attributes_in_turn: bool = False
+    """Whether attributes alone are no news ahead of their turn, such as a countdown."""
     delta: Delta | None = None
     """How much of a change is news; None where every change is."""
     of_link: bool = False
@@ -36,6 +42,27 @@ class PackDescription(EntityDescription):
     def exists(self, state: PackState) -> bool:
         """Return whether the device has what the entity shows."""
         return self.value_fn(state) is not None if self.exists_fn is None else self.exists_fn(state)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ChangeDescription(PackDescription):
+    """What an entity changes in the pack."""
+
+    danger: Danger
+    entity_category: EntityCategory | None = EntityCategory.CONFIG
+    entity_registry_enabled_default: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class SettingDescription(ChangeDescription):
+    """A setting of the pack that an entity shows and changes."""
+
+    setting: Setting
+
+    @override
+    def exists(self, state: PackState) -> bool:
+        """Return whether the board has the setting."""
+        return register_of(self.setting, state) is not None
 
 
 @callback
@@ -62,6 +89,31 @@ def async_add_existing[DescriptionT: PackDescription](
     entry.async_on_unload(coordinator.async_add_listener(add))
 
 
+@callback
+def async_add_allowed[DescriptionT: ChangeDescription](
+    entry: JkBmsConfigEntry,
+    async_add_entities: AddConfigEntryEntitiesCallback,
+    platform: Platform,
+    descriptions: Iterable[DescriptionT],
+    create: Callable[[JkBmsCoordinator, DescriptionT], Entity],
+) -> None:
+    """Add the entities whose changes the owner allows, and those from when he did: they go on showing the value."""
+    coordinator = entry.runtime_data
+    registry = er.async_get(coordinator.hass)
+    wanted = (
+        description
+        for description in descriptions
+        if coordinator.changes.allows(description.danger)
+        or registry.async_get_entity_id(platform, DOMAIN, unique_id(coordinator, description))
+    )
+    async_add_existing(entry, async_add_entities, wanted, create)
+
+
+def unique_id(coordinator: JkBmsCoordinator, description: PackDescription) -> str:
+    """Return what tells an entity of a pack from all others of its platform."""
+    return f"{coordinator.address}_{description.key}"
+
+
 class JkBmsEntity(CoordinatorEntity[JkBmsCoordinator]):
     """Shows one value of the pack, as it was last published."""
 
@@ -71,7 +123,7 @@ class JkBmsEntity(CoordinatorEntity[JkBmsCoordinator]):
     def __init__(self, coordinator: JkBmsCoordinator, description: PackDescription) -> None:
         super().__init__(coordinator)
         self.entity_description = description
-        self._attr_unique_id = f"{coordinator.address}_{description.key}"
+        self._attr_unique_id = unique_id(coordinator, description)
         self._attr_translation_key = description.translation_key or description.key
         info = coordinator.state.device_info
         self._attr_device_info = DeviceInfo(
@@ -118,7 +170,8 @@ class JkBmsEntity(CoordinatorEntity[JkBmsCoordinator]):
         value = description.value_fn(state)
         attributes = None if description.attributes_fn is None else description.attributes_fn(state)
         available = state.fresh or description.of_link
-        if available is self._available and attributes == self._attributes:
+        waits = description.attributes_in_turn and not in_turn
+        if available is self._available and (waits or attributes == self._attributes):
             published = self._value
             if value == published:
                 return False
@@ -132,3 +185,14 @@ class JkBmsEntity(CoordinatorEntity[JkBmsCoordinator]):
                 return False
         self._value, self._attributes, self._available = value, attributes, available
         return True
+
+
+class JkBmsSettingEntity(JkBmsEntity):
+    """Shows a setting as the board last said it, and changes it."""
+
+    entity_description: SettingDescription
+
+    async def _change_to(self, value: SettingValue) -> None:
+        """Write the setting and read it back. Raises HomeAssistantError; what is shown is then as before."""
+        key = self.entity_description.setting.key
+        await self.coordinator.changes.async_apply({key: value}, context=self._context)

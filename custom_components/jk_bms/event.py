@@ -1,4 +1,4 @@
-"""The event entity that tells of every alarm when it is raised and when it is cleared."""
+"""Events: alarms when they are raised and when they are cleared, settings that have changed, entries of the log."""
 
 from __future__ import annotations
 
@@ -6,18 +6,23 @@ from dataclasses import dataclass
 from typing import Final, override
 
 from homeassistant.components.event import EventEntity, EventEntityDescription
+from homeassistant.const import EntityCategory
 from homeassistant.core import HomeAssistant, callback
 from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 
 from .bms.alarms import alarms
+from .bms.registers import SETTINGS_BY_KEY, Kind, Setting, numbers
 from .coordinator import JkBmsConfigEntry, JkBmsCoordinator
 from .entity import JkBmsEntity, PackDescription, async_add_existing
+from .log_event import LOG_ENTRY, JkBmsLogEvent
 from .pack_state import PackState
 
 PARALLEL_UPDATES = 0
 
 RAISED: Final = "raised"
 CLEARED: Final = "cleared"
+CHANGED_HERE: Final = "changed_here"
+CHANGED_ELSEWHERE: Final = "changed_elsewhere"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,12 +41,22 @@ ALARM: Final = JkBmsEventDescription(
     event_types=[RAISED, CLEARED],
 )
 
+SETTING_CHANGED: Final = JkBmsEventDescription(
+    key="setting_changed",
+    value_fn=lambda _: None,
+    exists_fn=lambda _: True,
+    event_types=[CHANGED_HERE, CHANGED_ELSEWHERE],
+    entity_category=EntityCategory.DIAGNOSTIC,
+)
+
 
 async def async_setup_entry(
     _hass: HomeAssistant, entry: JkBmsConfigEntry, async_add_entities: AddConfigEntryEntitiesCallback
 ) -> None:
-    """Set up the alarm event of a pack."""
+    """Set up the events of a pack."""
     async_add_existing(entry, async_add_entities, [ALARM], JkBmsAlarmEvent)
+    async_add_existing(entry, async_add_entities, [SETTING_CHANGED], JkBmsSettingChangedEvent)
+    async_add_existing(entry, async_add_entities, [LOG_ENTRY], JkBmsLogEvent)
 
 
 class JkBmsAlarmEvent(JkBmsEntity, EventEntity):
@@ -66,3 +81,47 @@ class JkBmsAlarmEvent(JkBmsEntity, EventEntity):
                 RAISED if bits >> alarm & 1 else CLEARED, {"alarm": alarm.key, "severity": alarm.severity}
             )
             self.async_write_ha_state()
+
+
+class JkBmsSettingChangedEvent(JkBmsEntity, EventEntity):
+    """Compares what the board says of its settings with what it said before, be it before a pause or a lost link.
+
+    Texts are left out: what the owner has written into the board is of no concern to the history.
+    """
+
+    entity_description: JkBmsEventDescription
+
+    def __init__(self, coordinator: JkBmsCoordinator, description: JkBmsEventDescription) -> None:
+        super().__init__(coordinator, description)
+        state = coordinator.state
+        self._said = (state.settings, state.device_info)
+        self._known = numbers(*self._said)
+
+    @callback
+    @override
+    def _handle_coordinator_update(self) -> None:
+        super()._handle_coordinator_update()
+        state, known = self.coordinator.state, self._known
+        said = (state.settings, state.device_info)
+        if said == self._said:
+            return
+        self._said = said
+        news = numbers(*said)
+        self._known = known | news
+        for key, new in news.items():
+            if key not in known or new == known[key]:
+                continue
+            here = self.coordinator.changes.made(key, new)
+            setting = SETTINGS_BY_KEY[key]
+            self._trigger_event(
+                CHANGED_HERE if here else CHANGED_ELSEWHERE,
+                {"key": key, "old": _shown(setting, known[key]), "new": _shown(setting, new)},
+            )
+            self.async_write_ha_state()
+
+
+def _shown(setting: Setting, value: float) -> float | str:
+    """Return a choice by its name, if it has one, and a number with as many digits as the oldest boards are sure of."""
+    if setting.kind is Kind.CHOICE and value < len(setting.choices):
+        return setting.choices[int(value)]
+    return float(f"{value:.7g}") if isinstance(value, float) else value

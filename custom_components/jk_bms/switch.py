@@ -1,18 +1,29 @@
-"""The switch that lets go of the pack for a while, so that the phone app can connect."""
+"""Switches: what the board may do, and the one that lets go of the pack for a while, for the phone app."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import Final, override
 
 from homeassistant.components.switch import SwitchEntity, SwitchEntityDescription
-from homeassistant.const import EntityCategory
+from homeassistant.const import EntityCategory, Platform
 from homeassistant.core import HomeAssistant
 from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 
 from .bms.link import LinkState
+from .bms.registers import SETTINGS_BY_KEY, Danger, Kind, Setting
+from .changes import said_of
 from .coordinator import JkBmsConfigEntry
-from .entity import JkBmsEntity, PackDescription, async_add_existing
+from .entity import (
+    JkBmsEntity,
+    JkBmsSettingEntity,
+    PackDescription,
+    SettingDescription,
+    async_add_allowed,
+    async_add_existing,
+)
+from .pack_state import PackState
 
 PARALLEL_UPDATES = 1
 
@@ -20,6 +31,11 @@ PARALLEL_UPDATES = 1
 @dataclass(frozen=True, kw_only=True)
 class JkBmsSwitchDescription(PackDescription, SwitchEntityDescription):
     """A switch of the link."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class JkBmsSettingSwitchDescription(SettingDescription, SwitchEntityDescription):
+    """A switch of the board."""
 
 
 PAUSE: Final = JkBmsSwitchDescription(
@@ -31,11 +47,35 @@ PAUSE: Final = JkBmsSwitchDescription(
 )
 
 
+def _emergency(state: PackState) -> dict[str, int | None]:
+    return {"remaining_s": state.telemetry.emergency_countdown_s}
+
+
+def _setting(setting: Setting) -> JkBmsSettingSwitchDescription:
+    return JkBmsSettingSwitchDescription(
+        key=setting.key,
+        setting=setting,
+        danger=setting.danger,
+        value_fn=partial(said_of, setting),
+        attributes_fn=_emergency if setting.key == "emergency" else None,
+        attributes_in_turn=True,
+        entity_registry_enabled_default=setting.danger is Danger.SWITCH,
+    )
+
+
+SETTING_SWITCHES: Final = tuple(
+    _setting(setting)
+    for setting in SETTINGS_BY_KEY.values()
+    if setting.kind is Kind.SWITCH and setting.danger is not Danger.DANGEROUS
+)
+
+
 async def async_setup_entry(
     _hass: HomeAssistant, entry: JkBmsConfigEntry, async_add_entities: AddConfigEntryEntitiesCallback
 ) -> None:
-    """Set up the pause switch of a pack."""
+    """Set up the switches of a pack."""
     async_add_existing(entry, async_add_entities, [PAUSE], JkBmsPauseSwitch)
+    async_add_allowed(entry, async_add_entities, Platform.SWITCH, SETTING_SWITCHES, JkBmsSettingSwitch)
 
 
 class JkBmsPauseSwitch(JkBmsEntity, SwitchEntity):
@@ -58,3 +98,26 @@ class JkBmsPauseSwitch(JkBmsEntity, SwitchEntity):
     async def async_turn_off(self, **kwargs: object) -> None:
         """Connect again before the time is over."""
         self.coordinator.link.resume()
+
+
+class JkBmsSettingSwitch(JkBmsSettingEntity, SwitchEntity):
+    """On or off as the board says; switching waits until it says the new state."""
+
+    entity_description: JkBmsSettingSwitchDescription
+    _unrecorded_attributes = frozenset({"remaining_s"})
+
+    @property
+    @override
+    def is_on(self) -> bool | None:
+        """What was last published."""
+        return None if self._value is None else bool(self._value)
+
+    @override
+    async def async_turn_on(self, **kwargs: object) -> None:
+        """Switch on."""
+        await self._change_to(True)  # noqa: FBT003
+
+    @override
+    async def async_turn_off(self, **kwargs: object) -> None:
+        """Switch off."""
+        await self._change_to(False)  # noqa: FBT003

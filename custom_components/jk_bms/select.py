@@ -1,0 +1,71 @@
+"""Selects: what the ports of the board speak, and what its buzzer and dry contacts tell."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final, override
+
+from homeassistant.components.select import SelectEntity, SelectEntityDescription
+from homeassistant.const import Platform
+from homeassistant.core import HomeAssistant
+from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
+
+from .bms.registers import SETTINGS_BY_KEY, Kind, Setting
+from .changes import said_of
+from .coordinator import JkBmsConfigEntry
+from .entity import JkBmsSettingEntity, SettingDescription, async_add_allowed
+from .pack_state import PackState
+
+PARALLEL_UPDATES = 1
+
+
+@dataclass(frozen=True, kw_only=True)
+class JkBmsSelectDescription(SettingDescription, SelectEntityDescription):
+    """A choice that is made."""
+
+
+def _chosen(setting: Setting) -> Callable[[PackState], str | None]:
+    def value(state: PackState) -> str | None:
+        said = said_of(setting, state)
+        return setting.choices_on(state.device_info).get(said) if isinstance(said, int) else None
+
+    return value
+
+
+SELECTS: Final = tuple(
+    JkBmsSelectDescription(key=setting.key, setting=setting, danger=setting.danger, value_fn=_chosen(setting))
+    for setting in SETTINGS_BY_KEY.values()
+    if setting.kind is Kind.CHOICE
+)
+
+
+async def async_setup_entry(
+    _hass: HomeAssistant, entry: JkBmsConfigEntry, async_add_entities: AddConfigEntryEntitiesCallback
+) -> None:
+    """Set up the selects of a pack."""
+    async_add_allowed(entry, async_add_entities, Platform.SELECT, SELECTS, JkBmsSelect)
+
+
+class JkBmsSelect(JkBmsSettingEntity, SelectEntity):
+    """A choice among what the board offers; what it does not offer, or is not known here, is shown as unknown."""
+
+    entity_description: JkBmsSelectDescription
+
+    @property
+    @override
+    def options(self) -> list[str]:
+        """What the board offers."""
+        return list(self.entity_description.setting.choices_on(self.coordinator.state.device_info).values())
+
+    @property
+    @override
+    def current_option(self) -> str | None:
+        """What was last published."""
+        assert self._value is None or isinstance(self._value, str)
+        return self._value
+
+    @override
+    async def async_select_option(self, option: str) -> None:
+        """Make the choice."""
+        await self._change_to(self.entity_description.setting.choices.index(option))
