@@ -13,7 +13,7 @@ from custom_components.jk_bms.bms.layout import FrameType
 from custom_components.jk_bms.bms.link import LinkError, LinkMode, LinkProblem, LinkState, LinkStatus, PausedError
 from custom_components.jk_bms.bms.receiver import Reading, Receiver, Verdict
 from custom_components.jk_bms.bms.registers import Instruction, Setting, SettingValue
-from custom_components.jk_bms.bms.telemetry import DeviceInfo, Settings, Telemetry
+from custom_components.jk_bms.bms.telemetry import DeviceInfo, LogEntry, Settings, Telemetry
 from custom_components.jk_bms.bms.writing import GenerationUncertainError, Outcome
 
 _FRAME_TYPES: dict[type, FrameType] = {
@@ -110,6 +110,9 @@ class FakeLink:
         self.heard_dbm: list[int | None] = []
         self.refreshed = 0
         self.refresh_fails_with: LinkProblem | None = None
+        self.log: tuple[LogEntry, ...] = ()
+        self.log_reads = 0
+        self.log_fails_with: LinkProblem | None = None
         self.writing_fails_with: LinkProblem | None = None
         self.said: dict[type, Telemetry | Settings | DeviceInfo] = {}
         """What was last received, by type: what the board says when it is asked."""
@@ -150,6 +153,14 @@ class FakeLink:
         if self.refresh_fails_with is not None:
             raise LinkError(self.refresh_fails_with)
         self.refreshed += 1
+
+    async def read_event_log(self) -> tuple[LogEntry, ...]:
+        self.log_reads += 1
+        if self.status.paused_until_s is not None:
+            raise PausedError(self.status.paused_until_s)
+        if self.log_fails_with is not None:
+            raise LinkError(self.log_fails_with)
+        return self.log
 
     @asynccontextmanager
     async def writing(self) -> AsyncIterator[FakeWriter]:
