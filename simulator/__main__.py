@@ -12,9 +12,14 @@ answers each with a line: {"time": T}, the monotonic time in seconds at which th
     {"pack": 0, "set": "ambient", "c": 35}
     {"pack": 0, "set": "text", "name": "device_passcode", "value": "4711"}
     {"pack": 0, "set": "setting", "name": "cell_overvoltage_v", "value": 3.4}
+                                                      whatever its range; the next is checked as every write
+    {"pack": 0, "app": "cell_overvoltage_v", "value": 3.55}   what a phone's app does behind our back
     {"pack": 0, "alarm": "cell_overvoltage", "on": true}
     {"pack": 0, "fault": "disconnect"}                or drop, damage, duplicate (with "count"), stall, refuse, busy,
-                                                      out_of_range, silent (with "on"), slow (with "times")
+                                                      out_of_range, silent (with "on"), slow (with "times"), lose
+                                                      (with the "share" of the notifications that is lost for good)
+    {"pack": 0, "fault": "lose_writes"}               or refuse_writes, unacknowledge_writes, drop_on_writes, unanswer
+                                                      (with "count"), slow_memory, pause_after_writes (with "s")
     {"pack": 0, "tell": "link"}                       answered also with "connected" and "frames_sent"
 """
 
@@ -42,6 +47,18 @@ MOST = 255
 FASTEST = 120.0
 """A minute of the pack from frame to frame. Much faster, and no change looks like one that a pack could have made."""
 
+_COUNTED = {
+    "drop": "drop",
+    "damage": "damage",
+    "duplicate": "duplicate",
+    "lose_writes": "lost_writes",
+    "refuse_writes": "refused_writes",
+    "unacknowledge_writes": "unacknowledged_writes",
+    "drop_on_writes": "dropping_writes",
+    "unanswer": "unanswered",
+}
+"""The faults that a count is set for, by their names in commands."""
+
 
 class CommandError(Exception):
     """A command that can't be carried out, in words for whoever sent it."""
@@ -58,6 +75,8 @@ def carry_out(members: Sequence[Member], line: str) -> dict[str, object]:
             _set(member, command)
         elif "alarm" in command:
             member.firmware.board.force_alarm(Alarm[command["alarm"].upper()], raised=command.get("on", True))
+        elif "app" in command:
+            member.firmware.app_changes(command["app"], command["value"])
         elif command.get("tell") == "link":
             told = {"connected": member.firmware.is_connected, "frames_sent": member.firmware.frames_sent}
         else:
@@ -91,28 +110,29 @@ def _set(member: Member, command: dict[str, object]) -> None:
 
 def _set_fault(firmware: Firmware, command: dict[str, object]) -> None:
     faults = firmware.faults
-    count, on, times = command.get("count", 1), command.get("on", True), command.get("times", 5)
-    match command["fault"], count, on, times:
-        case "disconnect", _, _, _:
+    match {"count": 1, "on": True, "times": 5, "share": 0.05, "s": 1.0} | command:
+        case {"fault": "disconnect"}:
             firmware.drop_link()
-        case "drop", int(), _, _:
-            faults.drop = count
-        case "damage", int(), _, _:
-            faults.damage = count
-        case "duplicate", int(), _, _:
-            faults.duplicate = count
-        case "stall", _, bool(), _:
+        case {"fault": str() as name, "count": int() as count} if name in _COUNTED:
+            setattr(faults, _COUNTED[name], count)
+        case {"fault": "stall", "on": bool() as on}:
             faults.stalled = on
-        case "silent", _, bool(), _:
+        case {"fault": "silent", "on": bool() as on}:
             faults.silent_stream = on
-        case "refuse", _, bool(), _:
+        case {"fault": "refuse", "on": bool() as on}:
             faults.refuses = on
-        case "busy", _, bool(), _:
+        case {"fault": "busy", "on": bool() as on}:
             firmware.busy = on
-        case "out_of_range", _, bool(), _:
+        case {"fault": "out_of_range", "on": bool() as on}:
             firmware.in_range = not on
-        case "slow", _, _, int() | float():
+        case {"fault": "slow", "times": int() | float() as times}:
             faults.slowness = times
+        case {"fault": "lose", "share": int() | float() as share} if 0 <= share <= 1:
+            faults.loss = share
+        case {"fault": "slow_memory", "s": int() | float() as slow_s}:
+            faults.slow_memory_s = slow_s
+        case {"fault": "pause_after_writes", "s": int() | float() as pause_s}:
+            faults.pause_s = pause_s
         case _:
             raise ValueError("no such fault")
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import struct
 from collections.abc import Callable
 from dataclasses import replace
 from math import ceil
@@ -10,23 +9,34 @@ from random import Random
 from typing import Final
 
 from custom_components.jk_bms.bms.alarms import Alarm
+from custom_components.jk_bms.bms.board import Board as Identity
 from custom_components.jk_bms.bms.frames import Command
 from custom_components.jk_bms.bms.layout import (
     CELL_INFO,
+    CELL_SLOTS_24S,
     CONTROL_BITS,
     DEVICE_INFO,
     SETTINGS,
     TEMPERATURE_MISSING_C,
-    Field,
     FrameType,
     Generation,
     Value,
 )
-from simulator import registers
+from custom_components.jk_bms.bms.registers import (
+    SETTINGS_BY_KEY,
+    Instruction,
+    Kind,
+    Register,
+    Setting,
+    SettingValue,
+    conflicts,
+)
+from custom_components.jk_bms.bms.telemetry import Chemistry, DeviceInfo, decode_device_info
 from simulator.encode import encode, encode_event_log
 from simulator.event_log import FIRST_CELL_OVERVOLTAGE, FIRST_CELL_UNDERVOLTAGE, Event, EventLog
 from simulator.models import Model
 from simulator.pack import LONGEST_STEP_S, BalanceAction, Measurement, Pack
+from simulator.presets import PRESETS
 from simulator.protections import RULES, Protections, connected_cells_v
 
 type Load = Callable[[float, float], float]
@@ -34,7 +44,14 @@ type Load = Callable[[float, float], float]
 
 FIRST_WITH_FIVE_PROBES: Final = 14
 FIRST_WITH_CHARGE_STATE: Final = 15
-FIRST_WITH_DISCHARGE_UNDERTEMPERATURE: Final = 19
+
+ENFORCED_ORDER: Final = (
+    frozenset(("cell_overvoltage_recovery_v", "soc_100_cell_voltage_v", "cell_overvoltage_v")),
+    frozenset(("cell_undervoltage_v", "cell_undervoltage_recovery_v")),
+)
+"""The settings whose order a board insists on. What else the register table puts in order, recorded boards break."""
+RANGE_SLACK: Final = 1e-6
+"""What a limit may be off by in a float32."""
 
 FACTORY_PASSCODE: Final = b"123456"
 HIGHEST_LEAD_RESISTANCE_OHM: Final = 0.5
@@ -55,6 +72,8 @@ ALARM_TRIGGERS: Final = {
     7: Alarm.DISCHARGE_OVERCURRENT,
 }
 """Dry contact triggers that follow an alarm."""
+CHEMISTRIES: Final = tuple(Chemistry)
+"""By the number that cell info says."""
 CHARGE_LOW, BATTERY_WARM, MOS_WARM, ANY_ALARM, BATTERY_COLD, CHARGE_HIGH = 1, 8, 9, 10, 11, 13
 """Dry contact triggers that compare a value with the contact's own limits, and the one of all alarms."""
 
@@ -121,25 +140,25 @@ class Board:
         """Standard deviation of the ripple on the load's current: what is measured a moment apart disagrees by it."""
         self.powered = True
         self.log = EventLog()
-        self.settings: dict[str, float] = {
+        self._factory_settings = {
             **model.settings,
-            "cell_count": len(pack.cells),
+            "cell_count": float(len(pack.cells)),
             "nominal_capacity_ah": pack.full_ah,
-            **(settings or {}),
         }
-        self.device_info: dict[str, Value] = {
+        self._factory_info: dict[str, Value] = {
             "model": model.name.encode(),
             "hardware_version": model.hardware_version.encode(),
             "software_version": model.software_version.encode(),
             "device_name": model.name.encode(),
             "serial_number": f"{random.randrange(10**10, 10**11)}".encode() + b"\0" + b"0000",
             **model.device_info,
-            **(device_info or {}),
         }
-        known = set(self.settings)
-        if model.major < FIRST_WITH_DISCHARGE_UNDERTEMPERATURE:
-            known -= {"discharge_undertemperature_c"}
-        self.protections = Protections(known)
+        self.settings: dict[str, float] = self._factory_settings | (settings or {})
+        self.device_info: dict[str, Value] = self._factory_info | (device_info or {})
+        self._lead_calibrations_uohm = [0] * CELL_SLOTS_24S
+        self._chemistry = Chemistry.LFP
+        self._registers = self._own_registers()
+        self.protections = Protections({setting.key for setting, _ in self._registers.values()} & set(self.settings))
         self.run_time_s = float(random.randrange(10**6, 4 * 10**7))
         self.up_time_s = float(random.randrange(10**4, 10**6))
         self._clock_ahead_s = 0.0
@@ -208,12 +227,18 @@ class Board:
     def set(self, name: str, value: float) -> bool:
         """Change a setting unless the order of the settings forbids it; tell whether it was changed."""
         settings = self.settings | {name: value}
-        for low, high in registers.ORDER:
-            if name in (low, high) and settings.get(low) and settings.get(high) and settings[low] >= settings[high]:
+        for broken in conflicts(settings, frozenset((name,))):
+            if any({broken.lower, broken.higher} <= enforced for enforced in ENFORCED_ORDER):
                 return False
         self.settings = settings
         self._apply_settings()
         return True
+
+    def change(self, key: str, value: SettingValue) -> None:
+        """Take a value as written by the app. Raises KeyError without such a register, ValueError if it isn't taken."""
+        setting, generation = SETTINGS_BY_KEY[key], self.model.generation
+        if not self._write(setting.registers[generation].number, setting.encode(value, generation)):
+            raise ValueError(f"{key}: {value} is not taken")
 
     def shut_down(self) -> None:
         """Switch off, as for empty cells."""
@@ -370,7 +395,9 @@ class Board:
         return self._counter
 
     def _settings_frame(self) -> bytes:
-        return encode(FrameType.SETTINGS, SETTINGS[self.model.generation], {**self.settings}, self._count())
+        calibrations_uohm = tuple(self._lead_calibrations_uohm)
+        settings: dict[str, Value] = {**self.settings, "lead_resistance_calibrations_uohm": calibrations_uohm}
+        return encode(FrameType.SETTINGS, SETTINGS[self.model.generation], settings, self._count())
 
     def _device_info_frame(self) -> bytes:
         info = self.device_info | {"up_time_s": self.run_time_s // UP_TIME_STEP_S * UP_TIME_STEP_S}
@@ -439,69 +466,130 @@ class Board:
             values |= {"temperature_4_c": probes[2], "temperature_5_c": probes[3]}
         if model.major >= FIRST_WITH_CHARGE_STATE:
             values |= {
+                "chemistry": CHEMISTRIES.index(self._chemistry),
                 "charge_state": self._stage.state,
                 "charge_state_time_s": min(self._stage.time_s, 0xFFFF),
                 "dry_contacts": sum(2 << index for index, closed in enumerate(self._contacts) if closed),
             }
         return {**values, **model.constants}
 
-    def _write(self, number: int, value: bytes) -> None:
-        """Take a write, or keep everything as it is when the register or the value is none for this board."""
+    def _own_registers(self) -> dict[int, tuple[Setting, Register]]:
+        """Return what can be written, by the number of its register, with the range that this board allows."""
+        model = self.model
+        ratings = {
+            "charge_current_limit_a": model.rating_a,
+            "discharge_current_limit_a": model.rating_a,
+            "balance_current_limit_a": model.balance_rating_a,
+        }
+        identity = Identity(model.generation, model.major, model.is_balancer, confirmed=True, ratings=ratings)
+        info = self._said_info()
+        return {
+            register.number: (setting, register)
+            for setting in SETTINGS_BY_KEY.values()
+            if (register := setting.register_on(identity, info))
+        }
+
+    def _said_info(self) -> DeviceInfo:
         generation = self.model.generation
-        if register := registers.REGISTERS[generation].get(number):
-            self._write_value(register, value)
-        elif generation is Generation.JK04:
-            return
-        elif number == registers.USER_DATA:
-            self.device_info["user_data"] = value
-        elif generation is Generation.JK02_32S:
-            self._write_32s(number, int.from_bytes(value, "little"))
+        frame = encode(FrameType.DEVICE_INFO, DEVICE_INFO[generation], self.device_info)
+        return decode_device_info(frame, generation)
 
-    def _write_32s(self, number: int, value: int) -> None:
-        bit = number - registers.FIRST_CONTROL_BIT
-        if 0 <= bit < len(CONTROL_BITS) and value in (0, 1):
+    def _write(self, number: int, data: bytes) -> bool:
+        """Take a write, or keep everything as it is when register, length or value is none for this board."""
+        if number not in self._registers:
+            if self.model.generation is not Generation.JK02_32S or number not in set(Instruction) or data:
+                return False
+            self._follow(Instruction(number))
+            return True
+        setting, register = self._registers[number]
+        if setting.kind is Kind.TEXT:
+            self.device_info[setting.field_name] = data
+            return True
+        if len(data) != register.length:
+            return False
+        value = setting.decode(data, self.model.generation)
+        assert not isinstance(value, str)
+        if setting.encode(value, self.model.generation) != data:  # a switch has no third position
+            return False
+        if not register.lowest - RANGE_SLACK <= value <= register.highest + RANGE_SLACK:
+            return False
+        if setting.kind is Kind.CHOICE and value not in setting.choices_on(self._said_info()):
+            return False
+        return self._take(setting, value)
+
+    def _take(self, setting: Setting, value: float) -> bool:
+        """Let a value that the board has become what it goes by, unless the others forbid it."""
+        if setting.said_in is FrameType.CELL_INFO:
+            return self._adjust(setting.key, value)
+        if setting.said_in is FrameType.DEVICE_INFO:
+            self.device_info[setting.field_name] = value
+            return True
+        if setting.index is None:
+            return self.settings.get(setting.key) == value or self._change_setting(setting.key, value)
+        if setting.field_name == "control_bits":
             bits = int(self.settings.get("control_bits", 0))
-            self.set("control_bits", bits & ~(1 << bit) | value << bit)
-        elif number == registers.EMERGENCY and value in (0, 1):
-            self._emergency_s = self._info("emergency_duration_min") * 60 if value else 0
-            self.log.add(self.run_time_s, Event.EMERGENCY_ON if value else Event.EMERGENCY_OFF)
-            self._switch_mosfets()
-        elif number == registers.CLOCK:
-            self._clock_ahead_s = value - self.up_time_s
-            self.log.add(self.run_time_s, Event.CLOCK_SET)
-        elif number == registers.SHUT_DOWN:
-            self.log.add(self.run_time_s, Event.APP_SHUTDOWN)
-            self.shut_down()
-        elif number == registers.RESTART:
-            self.boot()
+            return self.set("control_bits", bits & ~(1 << setting.index) | int(value) << setting.index)
+        self._lead_calibrations_uohm[setting.index] = int(value)
+        return True
 
-    def _write_value(self, register: registers.Register, value: bytes) -> None:
-        field, is_setting = registers.field_of(register, self.model.generation)
-        number = _number(field, value)
-        if not register.lowest <= number <= min(register.highest, self._rating(register.name)):
-            return
-        if not is_setting:
-            self.device_info[register.name] = number
-        elif self.settings.get(register.name) != number and self.set(register.name, number):
-            self._log_switch(register.name, on=bool(number))
-            if register.name == "nominal_capacity_ah":
-                self.pack.full_ah = number
-
-    def _rating(self, name: str) -> float:
-        if name in ("charge_current_limit_a", "discharge_current_limit_a"):
-            return self.model.rating_a
-        return self.model.balance_rating_a if name == "balance_current_limit_a" else float("inf")
-
-    def _log_switch(self, name: str, *, on: bool) -> None:
-        if name == "charge_switch":
-            self.log.add(self.run_time_s, Event.APP_CHARGE_ON if on else Event.APP_CHARGE_OFF)
-        elif name == "discharge_switch":
-            self.log.add(self.run_time_s, Event.APP_DISCHARGE_ON if on else Event.APP_DISCHARGE_OFF)
+    def _change_setting(self, key: str, value: float) -> bool:
+        before = self.settings.get(key)
+        if not self.set(key, value):
+            return False
+        match key:
+            case "charge_switch":
+                self.log.add(self.run_time_s, Event.APP_CHARGE_ON if value else Event.APP_CHARGE_OFF)
+            case "discharge_switch":
+                self.log.add(self.run_time_s, Event.APP_DISCHARGE_ON if value else Event.APP_DISCHARGE_OFF)
+            case "nominal_capacity_ah":
+                self.pack.full_ah = value
+            case "voltage_calibration_v" if before:
+                self._calibrate_voltage(value / before)
         self._switch_mosfets()
+        return True
 
+    def _adjust(self, key: str, value: float) -> bool:
+        """Do what no setting keeps, but the pack or the board's clock shows."""
+        measured = self._measurement
+        match key:
+            case "emergency":
+                self._emergency_s = self._info("emergency_duration_min") * 60 if value else 0
+                self.log.add(self.run_time_s, Event.EMERGENCY_ON if value else Event.EMERGENCY_OFF)
+                self._switch_mosfets()
+            case "clock_s":
+                self._clock_ahead_s = value - self.up_time_s
+                self.log.add(self.run_time_s, Event.CLOCK_SET)
+            case "pack_voltage_calibration_v" if measured.pack_voltage_v:
+                self._calibrate_voltage(value / measured.pack_voltage_v)
+            case "current_calibration_a" if measured.current_a:
+                errors = self.pack.errors
+                factor = errors.current_calibration * value / abs(measured.current_a)
+                self.pack.errors = replace(errors, current_calibration=factor)
+            case _:
+                return False
+        return True
 
-def _number(field: Field, value: bytes) -> float:
-    """Return what a write says, in the unit of the field that it changes."""
-    (raw,) = struct.unpack(f"<{field.code}", value.ljust(field.size, b"\0")[: field.size])
-    number: float = raw if field.divisor == 1 else raw / field.divisor
-    return number
+    def _calibrate_voltage(self, factor: float) -> None:
+        errors = self.pack.errors
+        self.pack.errors = replace(errors, voltage_calibration=errors.voltage_calibration * factor)
+        self._measure()
+
+    def _follow(self, instruction: Instruction) -> None:
+        match instruction:
+            case Instruction.SHUT_DOWN:
+                self.log.add(self.run_time_s, Event.APP_SHUTDOWN)
+                self.shut_down()
+            case Instruction.RESTART:
+                self.boot()
+            case Instruction.FACTORY_RESET:
+                self.settings = dict(self._factory_settings)
+                self.device_info = self._factory_info | {"power_on_count": self._info("power_on_count")}
+                self.pack.full_ah = self.settings["nominal_capacity_ah"]
+                self._chemistry = Chemistry.LFP
+            case _:
+                preset = PRESETS[instruction]
+                self._chemistry = preset.chemistry
+                self.settings |= {name: value for name, value in preset.settings.items() if name in self.settings}
+                self.log.add(self.run_time_s, preset.event)
+        self._apply_settings()
+        self._switch_mosfets()

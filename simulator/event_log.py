@@ -27,6 +27,9 @@ class Event(IntEnum):
     APP_SHUTDOWN = 0x2C
     CLOCK_SET = 0x3B
     CELL_COUNT = 0x3C
+    FACTORY_LI_ION = 0x43
+    FACTORY_LFP = 0x44
+    FACTORY_LTO = 0x45
 
 
 FIRST_CELL_OVERVOLTAGE = 0x64

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections import deque
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from dataclasses import dataclass
 from random import Random
@@ -14,11 +15,12 @@ from typing import Final
 
 from custom_components.jk_bms.bms.frames import COMMAND_HEADER, COMMAND_LENGTH, COMMAND_VALUE_LENGTH, Command, checksum
 from custom_components.jk_bms.bms.layout import Value
+from custom_components.jk_bms.bms.registers import SettingValue
 from simulator.board import Board, Load
 from simulator.models import FFE1, JK_PB2A16S20P, Model, Pairing
 from simulator.notifications import CHATTER, CHATTER_PERIOD_S, Chatter, Notifier
 from simulator.pack import Pack
-from simulator.peripheral import GattError, Notify
+from simulator.peripheral import Enter, GattError, Notify, no_keyboard
 
 ANSWER_S: Final = (0.04, 0.17)
 """Shortest and longest time to an answer."""
@@ -31,13 +33,17 @@ INSUFFICIENT_AUTHENTICATION: Final = 0x05
 PAIRING_NOT_SUPPORTED: Final = 0x06
 """ATT error codes, but for the last: "request not supported"."""
 
+_QUESTIONS: Final = frozenset(Command)
+
 type Sleep = Callable[[float], Awaitable[None]]
 
 
 @dataclass(slots=True)
 class Faults:
-    """What goes wrong, to be changed at any time. Counts run down as notifications go out."""
+    """What goes wrong, to be changed at any time. Counts run down as notifications go out, or commands come in."""
 
+    loss: float = 0.0
+    """Share of the notifications that are lost, here and there."""
     drop: int = 0
     """So many notifications are lost."""
     damage: int = 0
@@ -52,6 +58,20 @@ class Faults:
     """A link goes down as soon as it's up."""
     slowness: float = 1.0
     """Answers and cell info take this many times as long."""
+    lost_writes: int = 0
+    """So many writes don't reach the board."""
+    refused_writes: int = 0
+    """So many are acknowledged, and nothing changes."""
+    unacknowledged_writes: int = 0
+    """So many are carried out, and not acknowledged."""
+    dropping_writes: int = 0
+    """So many are carried out, and the link is gone before they are acknowledged."""
+    unanswered: int = 0
+    """So many questions get an acknowledge and no frames."""
+    slow_memory_s: float = 0.0
+    """So long after a write the board still has what it had before."""
+    pause_s: float = 0.0
+    """So long after a write there is no cell info."""
 
 
 class Firmware:
@@ -106,6 +126,9 @@ class Firmware:
         self._subscribed = False
         self._asked: set[int] = set()
         self._commands: asyncio.Queue[tuple[int, bytes]] = asyncio.Queue()
+        self._memorised: deque[tuple[float, int, bytes]] = deque()
+        """Writes that slow memory hasn't taken yet, with the time when it will have."""
+        self._paused_until = now()
         self._tasks: set[asyncio.Task[None]] = set()
         self._streaming = False
 
@@ -119,6 +142,13 @@ class Firmware:
     @name.setter
     def name(self, name: str) -> None:
         self.board.device_info["device_name"] = name.encode()
+
+    @property
+    def passkey(self) -> int:
+        """The pass code that a bond takes, which its owner may have changed."""
+        passcode = self.board.device_info["device_passcode"]
+        assert isinstance(passcode, bytes)
+        return int(passcode.split(b"\0", 1)[0])
 
     @property
     def is_connected(self) -> bool:
@@ -156,6 +186,9 @@ class Firmware:
         elapsed_s, self._caught_up_at = now - self._caught_up_at, now
         was_powered = self.board.powered
         self.board.advance(elapsed_s * self.speed)
+        while self._memorised and self._memorised[0][0] <= now:
+            _, register, value = self._memorised.popleft()
+            self._carry_out(register, value)
         if self.board.powered is not was_powered:
             self._be_heard_or_not()
 
@@ -210,11 +243,21 @@ class Firmware:
         ):
             self._commands.put_nowait((data[4], data[6 : 6 + data[5]]))
 
-    def pair(self) -> None:
-        """The client asks for bonding. Raises GattError when the device cannot."""
+    def pair(self, enter: Enter = no_keyboard) -> None:
+        """The client asks for bonding. Raises GattError when the device cannot, or is told a wrong pass code."""
         if self.model.pairing is Pairing.IMPOSSIBLE:
             raise GattError(PAIRING_NOT_SUPPORTED)
+        if self.model.asks_passcode and enter() != self.passkey:
+            raise GattError(INSUFFICIENT_AUTHENTICATION)
         self.bonded = True
+
+    def app_changes(self, key: str, value: SettingValue) -> None:
+        """Let a phone change a setting behind our client's back.
+
+        Raises KeyError if the board has no register for it, ValueError if it doesn't take the value.
+        """
+        self.catch_up()
+        self.board.change(key, value)
 
     def send_cell_info(self) -> None:
         """Send a cell info frame of the present moment, as the stream does."""
@@ -236,23 +279,57 @@ class Firmware:
         while True:
             register, value = await self._commands.get()
             await self._sleep(self._random.uniform(*ANSWER_S) * self.faults.slowness)
-            self._answer(register, value)
+            self.catch_up()
+            if register in _QUESTIONS:
+                self._answer(register)
+            else:
+                self._take(register, value)
+            self._be_heard_or_not()
+            self._asked.add(register)
+            asked_to_stream = Command.SETTINGS_AND_STREAM in self._asked and self._asked >= self.model.stream_after
+            if asked_to_stream and not self._streaming and not self.faults.silent_stream:
+                self._streaming = True
+                self._start(self._stream())
 
-    def _answer(self, register: int, value: bytes) -> None:
-        self.catch_up()
-        frames = self.board.answer(register, value)
+    def _answer(self, question: int) -> None:
+        frames = self.board.answer(question, b"")
+        if self.faults.unanswered:
+            self.faults.unanswered -= 1
+            frames = []
         self._send(self._notifier.notifications(frames, acknowledged=True), frame_count=len(frames))
-        self._be_heard_or_not()
-        self._asked.add(register)
-        asked_to_stream = Command.SETTINGS_AND_STREAM in self._asked and self._asked >= self.model.stream_after
-        if asked_to_stream and not self._streaming and not self.faults.silent_stream:
-            self._streaming = True
-            self._start(self._stream())
+
+    def _take(self, register: int, value: bytes) -> None:
+        """Take a write, as far as nothing goes wrong with it."""
+        faults, now = self.faults, self._now()
+        if faults.lost_writes:
+            faults.lost_writes -= 1
+            return
+        self._paused_until = now + faults.pause_s
+        if faults.refused_writes:
+            faults.refused_writes -= 1
+        elif faults.slow_memory_s:
+            self._memorised.append((now + faults.slow_memory_s, register, value))
+        else:
+            self._carry_out(register, value)
+        if faults.dropping_writes:
+            faults.dropping_writes -= 1
+            self.drop_link()
+        elif faults.unacknowledged_writes:
+            faults.unacknowledged_writes -= 1
+        else:
+            self._send(self._notifier.notifications([], acknowledged=True))
+
+    def _carry_out(self, register: int, value: bytes) -> None:
+        self.board.answer(register, value)
+        if not self.board.up_time_s:  # it has just restarted
+            self.drop_link()
 
     async def _stream(self) -> None:
         while True:
             jitter = self._random.uniform(1 - PERIOD_JITTER, 1 + PERIOD_JITTER)
             await self._sleep(self.model.frame_period_s * jitter * self.faults.slowness)
+            if (rest_s := self._paused_until - self._now()) > 0:
+                await self._sleep(rest_s)
             if not self.faults.silent_stream:
                 self.send_cell_info()
 
@@ -275,6 +352,8 @@ class Firmware:
         for sound in notifications:
             if faults.drop:
                 faults.drop -= 1
+                continue
+            if faults.loss and self._random.random() < faults.loss:
                 continue
             data = sound
             if faults.damage:

@@ -90,6 +90,9 @@ class MeasuringErrors:
     current_offset_a: float
     dead_zone_a: float
     """A smaller true current reads 0."""
+    voltage_calibration: float = 1.0
+    """What the board multiplies voltages by before it says them, and currents by the next."""
+    current_calibration: float = 1.0
     cell_noise_v: float = 0.001
     current_noise_a: float = 0.05
     probe_noise_k: float = 0.07
@@ -293,7 +296,10 @@ class Pack:
             cell_voltages_v=tuple(seen),
             pack_voltage_v=pack_voltage_v,
             current_a=round(self._current_reading_a + self._seen_by_sensor_a(current_a), 3),
-            sensor_current_a=round(self._current_reading_a + self._seen_by_sensor_a(sensor_a), 3),
+            # The raw reading is that from before any calibration.
+            sensor_current_a=round(
+                (self._current_reading_a + self._seen_by_sensor_a(sensor_a)) / errors.current_calibration, 3
+            ),
             probe_temperatures_c=tuple(
                 self._probe_reading_c(probe, errors.probe_noise_k * (2 * random() - 1))
                 for probe in range(len(self._probes_c))
@@ -364,7 +370,7 @@ class Pack:
         reading_a = 0.0
         if abs(true_a) >= errors.dead_zone_a:
             noise_a = errors.current_noise_a * (2 * self._drift_random.random() - 1)
-            reading_a = true_a * errors.current_gain + errors.current_offset_a + noise_a
+            reading_a = (true_a * errors.current_gain + errors.current_offset_a + noise_a) * errors.current_calibration
         if self.current_error is not None:
             return _with_error(reading_a, self.current_error) or 0.0
         return reading_a
@@ -379,12 +385,15 @@ class Pack:
     def _seen_by_sensor_a(self, ripple_a: float) -> float:
         """What of a ripple a sensor sees: nothing below the dead zone, or while it stands still or is missing."""
         is_blind = abs(self.current_a) < self.errors.dead_zone_a or isinstance(self.current_error, Stuck | Missing)
-        return 0.0 if is_blind else ripple_a * self.errors.current_gain
+        return 0.0 if is_blind else ripple_a * self.errors.current_gain * self.errors.current_calibration
 
     def _cell_readings_v(self) -> list[float]:
         """The cells as a sound board reads them, noise aside."""
+        errors = self.errors
+        calibration = errors.voltage_calibration
         return [
-            cell.voltage_v + offset_v for cell, offset_v in zip(self.cells, self.errors.cell_offsets_v, strict=True)
+            (cell.voltage_v + offset_v) * calibration
+            for cell, offset_v in zip(self.cells, errors.cell_offsets_v, strict=True)
         ]
 
     def _with_cell_errors(self, readings_v: list[float]) -> list[float]:

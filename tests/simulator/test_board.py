@@ -15,9 +15,11 @@ from custom_components.jk_bms.bms.board import Board as Known
 from custom_components.jk_bms.bms.board import generation_by_structure
 from custom_components.jk_bms.bms.frames import Command
 from custom_components.jk_bms.bms.layout import CELL_INFO, CONTROL_BITS, DEVICE_INFO, SETTINGS, FrameType, Generation
+from custom_components.jk_bms.bms.registers import ORDER, SETTINGS_BY_KEY, Instruction, Kind, Setting, conflicts
 from custom_components.jk_bms.bms.telemetry import (
     BalanceAction,
     ChargeState,
+    Chemistry,
     DeviceInfo,
     LogEntry,
     Settings,
@@ -39,7 +41,6 @@ from simulator.models import (
     Model,
 )
 from simulator.pack import Missing, Pack
-from simulator.registers import CLOCK, EMERGENCY, REGISTERS, RESTART, SHUT_DOWN, USER_DATA, field_of
 from tests.shared import SHARED
 
 
@@ -167,31 +168,81 @@ def u32(value: int) -> bytes:
     return value.to_bytes(4, "little", signed=value < 0)
 
 
+def payload(key: str, value: float | str, generation: Generation = Generation.JK02_32S) -> tuple[int, bytes]:
+    """Return what writes a setting: its register and the bytes that go into it."""
+    setting = SETTINGS_BY_KEY[key]
+    return setting.registers[generation].number, setting.encode(value, generation)
+
+
+def frames_said(board: Board) -> dict[Command, dict[str, Any]]:
+    """Return all that settings and device info say, by field."""
+    layouts = {Command.SETTINGS_AND_STREAM: SETTINGS, Command.DEVICE_INFO: DEVICE_INFO}
+    return {
+        command: layout[board.model.generation].read(board.answer(command, b"")[0])
+        for command, layout in layouts.items()
+    }
+
+
+def others_than(setting: Setting, said: dict[Command, dict[str, Any]]) -> list[dict[str, Any]]:
+    return [{name: value for name, value in fields.items() if name != setting.field_name} for fields in said.values()]
+
+
+MODEL_OF = {Generation.JK04: JK_B2A16S, Generation.JK02_24S: JK_B2A8S20P, Generation.JK02_32S: JK_PB2A16S20P_V19}
+PROTOCOLS: dict[str, float] = {f"uart{port}_protocol_mask": 0x67FF for port in (1, 2, 3)}
+
+
+def kept_by(generation: Generation) -> list[Setting]:
+    """Return what is said in settings or device info."""
+    return [
+        setting
+        for setting in SETTINGS_BY_KEY.values()
+        if generation in setting.registers and setting.said_in is not FrameType.CELL_INFO
+    ]
+
+
 @pytest.mark.parametrize("generation", Generation)
 def test_each_register_changes_its_value_and_no_other(generation: Generation) -> None:
-    model = {Generation.JK04: JK_B2A16S, Generation.JK02_24S: JK_B2A8S20P, Generation.JK02_32S: JK_PB2A16S20P_V19}
-    for number, register in REGISTERS[generation].items():
-        board = board_on(model[generation], settings={"soc_100_cell_voltage_v": 3.45})
-        frame_type, layout = FrameType.SETTINGS, SETTINGS[generation]
-        field, is_setting = field_of(register, generation)
-        if not is_setting:
-            frame_type, layout = FrameType.DEVICE_INFO, DEVICE_INFO[generation]
-        command = Command.SETTINGS_AND_STREAM if is_setting else Command.DEVICE_INFO
-        before = layout.read(board.answer(command, b"")[0])
-        old = before[register.name]
-        assert isinstance(old, int | float)
-        step = 0.001 if field.code == "f" else 1 / field.divisor
-        new = max(old + step, register.lowest)
-        if new > register.highest or "current_limit" in register.name:
-            new = old - step
-        raw = struct.pack(f"<{field.code}", new if field.code == "f" else round(new * field.divisor))
-        write(board, number, raw.ljust(4, b"\0"))
-        answers = board.answer(command, b"")
-        assert answers[0][4] == frame_type
-        after = layout.read(answers[0])
-        assert after.pop(register.name) == pytest.approx(new), register.name
-        before.pop(register.name)
-        assert after == before, register.name
+    for setting in kept_by(generation):
+        check_that_it_alone_changes(setting, generation)
+
+
+def check_that_it_alone_changes(setting: Setting, generation: Generation) -> None:
+    board = board_on(MODEL_OF[generation], settings={"soc_100_cell_voltage_v": 3.45}, device_info={**PROTOCOLS})
+    register = setting.registers[generation]
+    before = frames_said(board)
+    asked = Command.DEVICE_INFO if setting.said_in is FrameType.DEVICE_INFO else Command.SETTINGS_AND_STREAM
+    old = before[asked][setting.field_name]
+    if setting.kind is Kind.TEXT:
+        write(board, register.number, b"cellar")
+        assert info(board).user_data == "cellar"
+    else:
+        if isinstance(old, tuple):
+            old = old[setting.index or 0]
+        elif setting.index is not None:
+            old = old >> setting.index & 1
+        new = setting.rounded(old + setting.step)
+        assert not isinstance(new, str)
+        if new > register.highest or "current_limit" in setting.key:
+            new = setting.rounded(old - setting.step)
+        elif new < register.lowest:
+            new = register.lowest
+        write(board, register.number, setting.encode(new, generation))
+        shown = info(board) if asked is Command.DEVICE_INFO else settings(board)
+        assert setting.agrees(setting.said(shown), new, generation), setting.key
+    assert others_than(setting, frames_said(board)) == others_than(setting, before), setting.key
+
+
+@pytest.mark.parametrize("generation", Generation)
+def test_a_write_of_another_length_is_ignored(generation: Generation) -> None:
+    board = board_on(MODEL_OF[generation], device_info={**PROTOCOLS})
+    before = frames_said(board)
+    for setting in kept_by(generation):
+        register = setting.registers[generation]
+        if setting.kind is not Kind.TEXT:
+            for length in {0, 1, 2, 3, 4, 5} - {register.length}:
+                write(board, register.number, b"\1".ljust(length, b"\0")[:length])
+                write(board, register.number, bytes(length))
+    assert frames_said(board) == before
 
 
 NAMES = {
@@ -218,7 +269,7 @@ def test_what_the_app_was_recorded_to_write_is_taken() -> None:
         generation, register = Generation(entry["variant"]), int(entry["register"], 16)
         data = bytes.fromhex(entry["full_hex"])
         if (generation, register) not in NAMES:
-            assert register in (Command.SETTINGS_AND_STREAM, Command.DEVICE_INFO, CLOCK)
+            assert register in (Command.SETTINGS_AND_STREAM, Command.DEVICE_INFO, 0x6C)
             continue
         name = NAMES[generation, register]
         board = board_on(models[entry["model"]], settings={"heating_start_temperature_c": 0})
@@ -233,20 +284,6 @@ def test_what_the_app_was_recorded_to_write_is_taken() -> None:
 
 
 @pytest.mark.parametrize(
-    ("model", "register", "name"),
-    [
-        (JK_B2A8S20P, 0x25, "short_circuit_delay_us"),
-        (JK_B2A8S20P, 0x26, "balance_start_voltage_v"),
-        (JK_PB2A16S20P, 0x21, "short_circuit_delay_us"),
-        (JK_PB2A16S20P, 0x22, "balance_start_voltage_v"),
-        (JK_PB2A16S20P, 0x25, "discharge_precharge_time_s"),
-    ],
-)
-def test_registers_that_the_generations_number_otherwise(model: Model, register: int, name: str) -> None:
-    assert REGISTERS[model.generation][register].name == name
-
-
-@pytest.mark.parametrize(
     ("register", "raw"),
     [
         (0x04, 4351),  # above 4.35 V
@@ -258,14 +295,28 @@ def test_registers_that_the_generations_number_otherwise(model: Model, register:
         (0x14, 801),
         (0x1C, 33),
         (0x1D, 2),
+        (0x27, 2),
         (0x39, 0),
+        (0x37, 101),
+        (0xA5, 11),  # a protocol that the board doesn't offer
+        (0xA9, 15),
+        (0xB5, 0),
+        (0xB7, 51),
     ],
 )
 def test_a_value_out_of_range_is_not_taken(register: int, raw: int) -> None:
     board = board_on()
-    before = settings(board)
-    write(board, register, u32(raw))
-    assert settings(board) == before
+    before = frames_said(board)
+    length = board._registers[register][1].length
+    write(board, register, u32(raw)[:length])
+    assert frames_said(board) == before
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), 2.0 - 1e-3, 3.7 + 1e-3])
+def test_a_float_out_of_range_is_not_taken(value: float) -> None:
+    board = board_on(JK_B2A16S)
+    write(board, 0x20, struct.pack("<f", value))
+    assert settings(board).power_off_voltage_v == 3.0
 
 
 @pytest.mark.parametrize(
@@ -289,16 +340,37 @@ def test_a_value_out_of_order_is_not_taken(register: int, raw: int, good: int, n
     assert settings(board) == replace(before, **change)
 
 
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("soc_0_cell_voltage_v", 3.0),  # above the recovery
+        ("requested_float_voltage_v", 3.5),  # above the recovery
+        ("requested_charge_voltage_v", 3.4),  # below SOC 100 %
+        ("power_off_voltage_v", 2.8),
+        ("heating_start_temperature_c", 60),
+        ("charge_undertemperature_c", 10),
+    ],
+)
+def test_an_order_that_only_we_insist_on_is_none_of_the_boards(key: str, value: float) -> None:
+    board = board_on()
+    write(board, *payload(key, value))
+    assert SETTINGS_BY_KEY[key].said(settings(board)) == value
+
+
 def test_registers_of_the_other_generation_do_something_else_or_nothing() -> None:
     old, new = board_on(JK_B2A8S20P), board_on()
     write(old, 0x22, u32(3300))
     write(new, 0x26, u32(3300))
     assert settings(old).balance_start_voltage_v == 3.0
     assert settings(new).balance_start_voltage_v == 3.42
-    for number in (CLOCK, EMERGENCY, SHUT_DOWN, 0x27, 0xB3):
+    for number in (0x6C, 0x6B, 0xB3):
         write(old, number, u32(1))
+        write(old, number, b"\1")
+    for instruction in Instruction:
+        write(old, instruction, b"")
     assert settings(old) == settings(board_on(JK_B2A8S20P))
     assert old.powered
+    assert old.log.count == 1
     assert old.answer(Command.EVENT_LOG, b"") == []
 
 
@@ -446,7 +518,7 @@ def test_clock_starts_at_boot_and_runs_from_what_was_written() -> None:
     board.boot()
     board.advance(40)
     assert telemetry(board).clock_s == 40
-    write(board, CLOCK, u32(186_592_319))
+    write(board, 0x6C, u32(186_592_319))
     board.advance(60)
     assert telemetry(board).clock_s == 186_592_379
     assert telemetry(board).system_up_time_s == 100
@@ -460,7 +532,7 @@ def test_run_time_up_time_and_boots_are_counted() -> None:
     assert telemetry(board).run_time_s - first.run_time_s in (999, 1000)
     assert info(board).up_time_s % 300 == 0
     assert 0 <= telemetry(board).run_time_s - info(board).up_time_s < 300
-    write(board, RESTART, b"")
+    write(board, Instruction.RESTART, b"")
     assert telemetry(board).system_up_time_s == 0
     assert info(board).power_on_count == boots + 1
     assert telemetry(board).run_time_s >= first.run_time_s + 999
@@ -566,7 +638,7 @@ def test_emergency_lets_an_empty_pack_discharge_for_its_time() -> None:
     board = board_on(load=flowing(-20), device_info={"emergency_duration_min": 2})
     board.force_alarm(Alarm.CELL_UNDERVOLTAGE, raised=True)
     assert telemetry(board).discharge_mosfet is False
-    write(board, EMERGENCY, u32(1))
+    write(board, 0x6B, u32(1))
     board.advance(50)
     seen = telemetry(board)
     assert seen.emergency_countdown_s == 70
@@ -594,10 +666,139 @@ def test_an_empty_board_switches_off_and_wakes_with_the_charger() -> None:
     assert codes(board) == [0x01, 0x02, 0x01]
 
 
-def test_user_data_is_kept() -> None:
+def test_registers_that_clash_do_what_they_do_on_their_generation() -> None:
+    balancer, board = board_on(JK_B2A16S), board_on()
+    write(balancer, 0x6C, b"\0")
+    assert settings(balancer).balancer_switch is False
+    write(balancer, 0x68, struct.pack("<f", 1.5))
+    assert settings(balancer).balance_current_limit_a == 1.5
+    before = settings(board)
+    write(board, 0x6C, u32(1000))
+    assert settings(board) == before
+    assert telemetry(board).clock_s == 1000
+    write(board, 0x68, b"")
+    assert telemetry(board).chemistry is Chemistry.LI_ION
+
+
+def test_an_instruction_with_a_value_is_none() -> None:
     board = board_on()
-    write(board, USER_DATA, b"cellar")
-    assert info(board).user_data == "cellar"
+    before = frames_said(board)
+    for instruction in Instruction:
+        write(board, instruction, b"\1")
+    assert frames_said(board) == before
+    assert (board.powered, board.log.count) == (True, 1)
+
+
+@pytest.mark.parametrize(
+    ("instruction", "chemistry", "code"),
+    [
+        (Instruction.LOAD_LI_ION_DEFAULTS, Chemistry.LI_ION, 0x43),
+        (Instruction.LOAD_LFP_DEFAULTS, Chemistry.LFP, 0x44),
+        (Instruction.LOAD_LTO_DEFAULTS, Chemistry.LTO, 0x45),
+    ],
+)
+def test_defaults_of_a_chemistry(instruction: Instruction, chemistry: Chemistry, code: int) -> None:
+    board = board_on()
+    before = settings(board)
+    write(board, instruction, b"")
+    after = settings(board)
+    assert telemetry(board).chemistry is chemistry
+    assert codes(board)[-1] == code
+    voltages = {key: value for key in ORDER[0] if (value := getattr(after, key))}
+    assert len(voltages) == 9
+    assert conflicts(voltages, frozenset(voltages)) == []
+    assert after.cell_overvoltage_v == {"li_ion": 4.2, "lfp": 3.6, "lto": 2.7}[chemistry]
+    assert (after.charge_switch, after.cell_count, after.nominal_capacity_ah, after.charge_current_limit_a) == (
+        before.charge_switch,
+        before.cell_count,
+        before.nominal_capacity_ah,
+        before.charge_current_limit_a,
+    )
+    if chemistry is Chemistry.LTO:  # its limits are far below what these cells have
+        board.advance(5)
+        assert Alarm.CELL_OVERVOLTAGE in board.alarms
+
+
+def test_defaults_leave_out_what_the_board_does_not_have() -> None:
+    board = board_on(JK_DZ11B2A24S)
+    write(board, Instruction.LOAD_LI_ION_DEFAULTS, b"")
+    assert settings(board).balance_start_voltage_v == 3.3
+    assert settings(board).cell_overvoltage_v == 0
+
+
+def test_factory_reset_takes_back_what_the_owner_has_set() -> None:
+    new, board = board_on(), board_on(settings={"charge_current_limit_a": 140}, device_info={"user_data": b"cellar"})
+    write(board, *payload("nominal_capacity_ah", 100))
+    write(board, *payload("charge_switch", 0))
+    write(board, *payload("can_protocol", 2))
+    write(board, Instruction.LOAD_LI_ION_DEFAULTS, b"")
+    write(board, Instruction.FACTORY_RESET, b"")
+    assert frames_said(board) == frames_said(new)
+    assert telemetry(board).chemistry is Chemistry.LFP
+    assert telemetry(board).charge_mosfet is True
+    board.advance(1)
+    assert telemetry(board).full_charge_capacity_ah == 280
+
+
+@pytest.mark.parametrize("model", [JK_B2A8S20P, JK_PB2A16S20P])
+def test_a_voltage_that_is_written_is_what_is_read_then(model: Model) -> None:
+    board = board_on(model)
+    board.advance(1)
+    cells_v = board.measurement.cell_voltages_v
+    true_v = 1.01 * board.measurement.pack_voltage_v
+    write(board, *payload("pack_voltage_calibration_v", true_v, model.generation))
+    board.advance(1)
+    assert telemetry(board).pack_voltage_v == pytest.approx(true_v, abs=0.02)
+    assert telemetry(board).cell_voltages_v == pytest.approx([1.01 * cell_v for cell_v in cells_v], abs=0.004)
+    write(board, *payload("pack_voltage_calibration_v", true_v / 1.01, model.generation))
+    assert telemetry(board).cell_voltages_v == pytest.approx(cells_v, abs=0.004)
+
+
+def test_an_old_board_is_calibrated_by_its_reference() -> None:
+    board = board_on(JK_B2A16S)
+    cells_v = board.measurement.cell_voltages_v
+    write(board, *payload("voltage_calibration_v", 3.015 * 1.02, Generation.JK04))
+    assert telemetry(board).cell_voltages_v == pytest.approx([1.02 * cell_v for cell_v in cells_v], abs=0.004)
+
+
+@pytest.mark.parametrize("model", [JK_B2A8S20P, JK_PB2A16S20P])
+@pytest.mark.parametrize("current_a", [-40.0, 30.0])
+def test_a_current_that_is_written_is_what_is_read_then(model: Model, current_a: float) -> None:
+    board = board_on(model, load=flowing(current_a))
+    board.advance(1)
+    sensor_a = board.measurement.sensor_current_a
+    assert board.measurement.current_a != pytest.approx(current_a, abs=0.2)
+    write(board, *payload("current_calibration_a", abs(current_a), model.generation))
+    board.advance(1)
+    assert telemetry(board).current_a == pytest.approx(current_a, abs=0.2)
+    assert board.measurement.sensor_current_a == pytest.approx(sensor_a, abs=0.2)
+
+
+def test_what_is_not_seen_can_not_be_calibrated() -> None:
+    board = board_on()
+    board.pack.cell_errors = {cell: Missing() for cell in range(8)}
+    board.advance(1)
+    errors = board.pack.errors
+    write(board, *payload("pack_voltage_calibration_v", 26))
+    write(board, *payload("current_calibration_a", 10))
+    assert board.pack.errors == errors
+
+
+def test_lead_calibrations_are_kept_lead_by_lead() -> None:
+    board = board_on(JK_B2A8S20P)
+    for lead, value_uohm in ((1, 1200), (24, 7)):
+        write(board, *payload(f"lead_resistance_calibration_{lead}_uohm", value_uohm, Generation.JK02_24S))
+    assert settings(board).lead_resistance_calibrations_uohm == (1200, *[0] * 22, 7)
+
+
+def test_a_change_by_the_app_is_checked_like_a_write() -> None:
+    board = board_on()
+    board.change("cell_overvoltage_v", 3.6)
+    assert settings(board).cell_overvoltage_v == 3.6
+    with pytest.raises(ValueError, match=r"cell_overvoltage_v: 3\.44 is not taken"):
+        board.change("cell_overvoltage_v", 3.44)
+    with pytest.raises(KeyError):
+        board.change("voltage_calibration_v", 3.0)
 
 
 def test_a_frame_under_a_ripple_has_its_readings_apart() -> None:
