@@ -8,12 +8,17 @@ from homeassistant.components import bluetooth
 from homeassistant.const import CONF_ADDRESS, Platform
 from homeassistant.core import HomeAssistant
 from homeassistant.exceptions import ConfigEntryNotReady
+from homeassistant.helpers import config_validation as cv
+from homeassistant.helpers.typing import ConfigType
 
 from .bms.link import LinkError
+from .const import DOMAIN
 from .coordinator import JkBmsConfigEntry, JkBmsCoordinator
 from .errors import in_words
+from .interruption import async_tell_of_interruption
 from .memory import MemoryStore
 from .repairs import RepairWatch, delete_issues, judge_setup
+from .services import async_setup_services
 
 PLATFORMS: Final = (
     Platform.BINARY_SENSOR,
@@ -26,6 +31,15 @@ PLATFORMS: Final = (
 )
 
 
+CONFIG_SCHEMA: Final = cv.config_entry_only_config_schema(DOMAIN)
+
+
+async def async_setup(hass: HomeAssistant, _config: ConfigType) -> bool:
+    """Register the actions."""
+    async_setup_services(hass)
+    return True
+
+
 async def async_setup_entry(hass: HomeAssistant, entry: JkBmsConfigEntry) -> bool:
     """Connect to the pack of an entry and add its entities; without a first reading Home Assistant tries again."""
     coordinator = JkBmsCoordinator(hass, entry)
@@ -36,6 +50,7 @@ async def async_setup_entry(hass: HomeAssistant, entry: JkBmsConfigEntry) -> boo
         raise ConfigEntryNotReady(**in_words(hass, entry.title, entry.data[CONF_ADDRESS], error)) from error
     judge_setup(hass, entry, None)
     entry.runtime_data = coordinator
+    await async_tell_of_interruption(hass, entry.title, entry.entry_id, coordinator.changes)
     await hass.config_entries.async_forward_entry_setups(entry, PLATFORMS)
     entry.async_on_unload(RepairWatch(hass, entry).start())
     return True

@@ -214,22 +214,20 @@ class Changes:
             await writer.settings()
         return self._state()
 
-    async def async_finish(self) -> tuple[list[str], list[str]]:
-        """Return what Home Assistant was writing when it was stopped: what the board took, and what it didn't.
-
-        To be asked for once, when the settings are known.
-        """
-        plan, state = self.memory.plan, self._state()
+    async def async_end_interrupted(self) -> tuple[list[str], list[str]]:
+        """Record what was being written when Home Assistant was stopped; return what the board took, and what not."""
+        state = self._state()
         written: list[str] = []
         missing: list[str] = []
-        for key, value in plan.items():
-            setting = SETTINGS_BY_KEY[key]
-            said = said_of(setting, state)
-            taken = self._agrees(setting, said, value)
-            (written if taken else missing).append(key)
-            self._note(key, None if taken else said, value, HOME_ASSISTANT, Outcome.VERIFIED if taken else NOT_WRITTEN)
-        if plan:
-            await self._end_plan()
+        for key, value in self.memory.plan.items():
+            said = said_of(SETTINGS_BY_KEY[key], state)
+            if self._agrees(SETTINGS_BY_KEY[key], said, value):
+                written.append(key)
+                self._note(key, None, value, HOME_ASSISTANT, Outcome.VERIFIED)
+            else:
+                missing.append(key)
+                self._note(key, said, value, HOME_ASSISTANT, Outcome.UNKNOWN if said is None else NOT_WRITTEN)
+        await self._end_plan()
         return written, missing
 
     async def _write(

@@ -17,24 +17,30 @@ from homeassistant.helpers.event import async_call_later
 from homeassistant.helpers.update_coordinator import DataUpdateCoordinator
 from homeassistant.util import dt as dt_util
 
+from .battery.advice import Advice, Adviser
 from .battery.energy import Energy, EnergyMeter, stored_energy_kwh
 from .battery.flow import Flow, FlowDetector
 from .battery.time_to_go import TimeToGo, TimeToGoEstimator
+from .bms.gatt import PAIRING_PROBLEMS
 from .bms.link import Link, LinkError, LinkMode, LinkProblem, LinkState, LinkStatus
 from .bms.receiver import Reading, Verdict
 from .bms.telemetry import DeviceInfo, Settings, Telemetry
 from .changes import Changes
 from .const import (
+    CONF_ACCEPTED_SETTINGS,
     CONF_INTERVAL,
     CONF_MODE,
+    CONF_PASSCODE,
     CONF_PAUSE_MINUTES,
     CONF_PUBLISH_INTERVAL,
     DEFAULT_INTERVAL_S,
     DEFAULT_PAUSE_MINUTES,
     DEFAULT_PUBLISH_INTERVAL_S,
 )
+from .loans import Loans
 from .memory import MemoryStore
 from .pack_state import PackState
+from .snapshots import Snapshots
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -61,7 +67,9 @@ class JkBmsCoordinator(DataUpdateCoordinator[PackState]):
 
     config_entry: JkBmsConfigEntry
     changes: Changes
-    """There as soon as the pack is known."""
+    snapshots: Snapshots
+    loans: Loans
+    # These are there as soon as the pack is known.
 
     def __init__(self, hass: HomeAssistant, entry: JkBmsConfigEntry) -> None:
         super().__init__(hass, _LOGGER, config_entry=entry, name=entry.title)
@@ -83,6 +91,7 @@ class JkBmsCoordinator(DataUpdateCoordinator[PackState]):
             self._on_status,
             mode=mode,
             interval_s=interval_s,
+            passcode=entry.data.get(CONF_PASSCODE),
             now=self._now,
         )
         self.receiver: Final = self.link.receiver
@@ -91,6 +100,8 @@ class JkBmsCoordinator(DataUpdateCoordinator[PackState]):
         self._first_values: asyncio.Future[None] = hass.loop.create_future()
         self._energy_meter = EnergyMeter(self.stale_after_s)
         self._time_to_go = TimeToGoEstimator()
+        self._adviser = Adviser()
+        self._accepted: dict[str, float] = entry.data.get(CONF_ACCEPTED_SETTINGS, {})
         self._flow = FlowDetector()
         self._next_turn_s = self._now()
         self._last_frame_s = self._now()
@@ -134,6 +145,10 @@ class JkBmsCoordinator(DataUpdateCoordinator[PackState]):
         self.changes = Changes(
             self.hass, self.config_entry, self.address, self.link, lambda: self.state, store, await store.load()
         )
+        self.snapshots = Snapshots(self.changes)
+        self.loans = Loans(self.hass, self.name, self.config_entry.entry_id, self.changes)
+        self.loans.watch()
+        self.config_entry.async_on_unload(self.loans.stop)
 
     @override
     async def async_shutdown(self) -> None:
@@ -155,6 +170,15 @@ class JkBmsCoordinator(DataUpdateCoordinator[PackState]):
     def time_of(self, monotonic_s: float) -> datetime:
         """Return a moment of the event loop's time in that of the world."""
         return (dt_util.utcnow() + timedelta(seconds=monotonic_s - self._now())).replace(microsecond=0)
+
+    @callback
+    def accept(self, finding: Advice) -> None:
+        """Remember that the owner wants a setting as it is; it is found again when it changes."""
+        self._accepted = self._accepted | {finding.key: finding.present}
+        self.hass.config_entries.async_update_entry(
+            self.config_entry, data={**self.config_entry.data, CONF_ACCEPTED_SETTINGS: self._accepted}
+        )
+        self._tell()
 
     @callback
     def _find_device(self) -> BLEDevice | None:
@@ -214,7 +238,8 @@ class JkBmsCoordinator(DataUpdateCoordinator[PackState]):
         if not self._first_values.done() and status.problem:
             # What nobody hears is left to Home Assistant, which starts the entry when the board is heard again.
             unheard = status.problem is LinkProblem.OUT_OF_RANGE
-            if unheard or status.failures + status.drops >= START_ATTEMPTS:
+            failed = status.failures + status.drops >= START_ATTEMPTS and not self.link.in_doubt
+            if unheard or failed or status.problem in PAIRING_PROBLEMS:
                 self._first_values.set_exception(LinkError(status.problem))
         if status.source:
             self._carrier = self._name_of_carrier(status.source)
@@ -273,6 +298,9 @@ class JkBmsCoordinator(DataUpdateCoordinator[PackState]):
                 energy=self._energy,
                 time_to_go=self._hours_to_go,
                 stored_energy_kwh=stored_energy_kwh(self._telemetry, self._settings),
+                findings=self._adviser.step(
+                    self._settings, self._device_info, self._telemetry, self.receiver.board, self._accepted
+                ),
                 fresh=self._fresh,
                 last_frame_s=self._last_frame_s,
                 age_s=self._now() - self._last_frame_s,
