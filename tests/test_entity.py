@@ -11,7 +11,7 @@ from homeassistant.components.event import EventEntityDescription
 from homeassistant.components.sensor import SensorEntityDescription
 from homeassistant.const import Platform
 
-from custom_components.jk_bms import binary_sensor, button, event, number, select, sensor, switch
+from custom_components.jk_bms import binary_sensor, button, event, log_event, number, select, sensor, switch
 from custom_components.jk_bms.bms.alarms import Alarm, Severity
 from custom_components.jk_bms.bms.layout import FrameType
 from custom_components.jk_bms.bms.link import LinkProblem
@@ -25,7 +25,7 @@ ICONS: dict[str, Any] = json.loads((ROOT / "icons.json").read_text())["entity"]
 DESCRIPTIONS: dict[Platform, tuple[PackDescription, ...]] = {
     Platform.BINARY_SENSOR: binary_sensor.BINARY_SENSORS,
     Platform.BUTTON: (button.READ_AGAIN, button.SET_CLOCK, button.RESTART),
-    Platform.EVENT: (event.ALARM, event.SETTING_CHANGED),
+    Platform.EVENT: (event.ALARM, event.SETTING_CHANGED, log_event.LOG_ENTRY),
     Platform.NUMBER: number.NUMBERS,
     Platform.SELECT: select.SELECTS,
     Platform.SENSOR: (*sensor.SENSORS, *sensor.ENERGIES),
@@ -79,6 +79,8 @@ def test_states_are_translated(language: str) -> None:
     attributes = strings["event"]["setting_changed"]["state_attributes"]
     assert isinstance(event.SETTING_CHANGED, EventEntityDescription)
     assert list(attributes["event_type"]["state"]) == event.SETTING_CHANGED.event_types
+    log = strings["event"]["log_entry"]["state_attributes"]
+    assert list(log["event_type"]["state"]) == log_event.LOG_ENTRY.event_types
     assert list(attributes["key"]["state"]) == [
         setting.key
         for setting in SETTINGS_BY_KEY.values()

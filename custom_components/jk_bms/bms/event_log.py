@@ -1,7 +1,7 @@
 """What an entry of a board's event log says: the one table of its codes.
 
-The codes are those of the readers of the newer Bluetooth modules and of esphome-jk-bms, which agree. The log leaves out
-two of the alarms that have a bit of their own in the cell info: the balance leads, and the clearing of the cell count.
+The codes are those of esphome-jk-bms and of readers of the newer Bluetooth modules, which agree; what a real log of a few
+entries holds (esphome-jk-bms, issue 116) fits them. They have the names of the alarms where they tell of one.
 """
 
 from __future__ import annotations
