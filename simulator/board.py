@@ -10,6 +10,7 @@ from typing import Final
 
 from custom_components.jk_bms.bms.alarms import Alarm
 from custom_components.jk_bms.bms.board import Board as Identity
+from custom_components.jk_bms.bms.event_log import FIRST_CELL_OVERCHARGE, FIRST_CELL_OVERDISCHARGE, LogCode
 from custom_components.jk_bms.bms.frames import Command
 from custom_components.jk_bms.bms.layout import (
     CELL_INFO,
@@ -33,7 +34,7 @@ from custom_components.jk_bms.bms.registers import (
 )
 from custom_components.jk_bms.bms.telemetry import Chemistry, DeviceInfo, decode_device_info
 from simulator.encode import encode, encode_event_log
-from simulator.event_log import FIRST_CELL_OVERVOLTAGE, FIRST_CELL_UNDERVOLTAGE, Event, EventLog
+from simulator.event_log import EventLog
 from simulator.models import Model
 from simulator.pack import LONGEST_STEP_S, BalanceAction, Measurement, Pack
 from simulator.presets import PRESETS
@@ -174,7 +175,7 @@ class Board:
         """A bit for each balance lead with too high a resistance."""
         self._apply_settings()
         self._measure()
-        self.log.add(self.run_time_s, Event.BOOT)
+        self.log.add(self.run_time_s, LogCode.BOOT)
 
     @property
     def measurement(self) -> Measurement:
@@ -242,7 +243,7 @@ class Board:
 
     def shut_down(self) -> None:
         """Switch off, as for empty cells."""
-        self.log.add(self.run_time_s, Event.SHUTDOWN)
+        self.log.add(self.run_time_s, LogCode.SHUTDOWN)
         self.powered = False
         self._switch_mosfets()
 
@@ -253,7 +254,7 @@ class Board:
         power_on_count = self.device_info.get("power_on_count", 0)
         assert isinstance(power_on_count, int)
         self.device_info["power_on_count"] = power_on_count + 1
-        self.log.add(self.run_time_s, Event.BOOT)
+        self.log.add(self.run_time_s, LogCode.BOOT)
         self._switch_mosfets()
 
     def _step(self, dt_s: float) -> None:
@@ -269,9 +270,9 @@ class Board:
         for alarm, raised in self.protections.step(dt_s, self._measurement, self.settings):
             self.log.add_alarm(self.run_time_s, alarm, raised=raised)
             if raised and alarm is Alarm.CELL_OVERVOLTAGE:
-                self.log.add(self.run_time_s, FIRST_CELL_OVERVOLTAGE + self._measurement.highest_cell)
+                self.log.add(self.run_time_s, FIRST_CELL_OVERCHARGE + self._measurement.highest_cell)
             elif raised and alarm is Alarm.CELL_UNDERVOLTAGE:
-                self.log.add(self.run_time_s, FIRST_CELL_UNDERVOLTAGE + self._measurement.lowest_cell)
+                self.log.add(self.run_time_s, FIRST_CELL_OVERDISCHARGE + self._measurement.lowest_cell)
         self._check_leads()
         self._end_emergency(dt_s)
         self._heat()
@@ -333,7 +334,7 @@ class Board:
         if self._emergency_s > 0:
             self._emergency_s = max(0.0, self._emergency_s - dt_s)
             if self._emergency_s == 0:
-                self.log.add(self.run_time_s, Event.EMERGENCY_OVER)
+                self.log.add(self.run_time_s, LogCode.EMERGENCY_OVER)
 
     def _heat(self) -> None:
         probes = [probe for probe in self._measurement.probe_temperatures_c if probe is not None]
@@ -538,9 +539,9 @@ class Board:
             return False
         match key:
             case "charge_switch":
-                self.log.add(self.run_time_s, Event.APP_CHARGE_ON if value else Event.APP_CHARGE_OFF)
+                self.log.add(self.run_time_s, LogCode.APP_CHARGE_ON if value else LogCode.APP_CHARGE_OFF)
             case "discharge_switch":
-                self.log.add(self.run_time_s, Event.APP_DISCHARGE_ON if value else Event.APP_DISCHARGE_OFF)
+                self.log.add(self.run_time_s, LogCode.APP_DISCHARGE_ON if value else LogCode.APP_DISCHARGE_OFF)
             case "nominal_capacity_ah":
                 self.pack.full_ah = value
             case "voltage_calibration_v" if before:
@@ -554,11 +555,11 @@ class Board:
         match key:
             case "emergency":
                 self._emergency_s = self._info("emergency_duration_min") * 60 if value else 0
-                self.log.add(self.run_time_s, Event.EMERGENCY_ON if value else Event.EMERGENCY_OFF)
+                self.log.add(self.run_time_s, LogCode.EMERGENCY_ON if value else LogCode.EMERGENCY_OFF)
                 self._switch_mosfets()
             case "clock_s":
                 self._clock_ahead_s = value - self.up_time_s
-                self.log.add(self.run_time_s, Event.CLOCK_SET)
+                self.log.add(self.run_time_s, LogCode.CLOCK_SET)
             case "pack_voltage_calibration_v" if measured.pack_voltage_v:
                 self._calibrate_voltage(value / measured.pack_voltage_v)
             case "current_calibration_a" if measured.current_a:
@@ -577,7 +578,7 @@ class Board:
     def _follow(self, instruction: Instruction) -> None:
         match instruction:
             case Instruction.SHUT_DOWN:
-                self.log.add(self.run_time_s, Event.APP_SHUTDOWN)
+                self.log.add(self.run_time_s, LogCode.APP_SHUTDOWN)
                 self.shut_down()
             case Instruction.RESTART:
                 self.boot()

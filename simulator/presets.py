@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
+from custom_components.jk_bms.bms.event_log import LogCode
 from custom_components.jk_bms.bms.registers import Instruction
 from custom_components.jk_bms.bms.telemetry import Chemistry
-from simulator.event_log import Event
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,7 +16,7 @@ class Preset:
     """A chemistry, the code with which the log notes that it was chosen, and its settings."""
 
     chemistry: Chemistry
-    event: Event
+    event: LogCode
     settings: Mapping[str, float]
 
 
@@ -41,17 +41,17 @@ def _settings(
 PRESETS: Final[Mapping[Instruction, Preset]] = {
     Instruction.LOAD_LI_ION_DEFAULTS: Preset(
         Chemistry.LI_ION,
-        Event.FACTORY_LI_ION,
+        LogCode.FACTORY_LI_ION,
         _settings(power_off_v=2.7, empty_v=2.8, recovered_v=3.2, balanced_v=3.3, released_v=4.1, full_v=4.2),
     ),
     Instruction.LOAD_LFP_DEFAULTS: Preset(
         Chemistry.LFP,
-        Event.FACTORY_LFP,
+        LogCode.FACTORY_LFP,
         _settings(power_off_v=2.5, empty_v=2.6, recovered_v=3.0, balanced_v=3.3, released_v=3.5, full_v=3.6),
     ),
     Instruction.LOAD_LTO_DEFAULTS: Preset(
         Chemistry.LTO,
-        Event.FACTORY_LTO,
+        LogCode.FACTORY_LTO,
         _settings(power_off_v=1.7, empty_v=1.8, recovered_v=2.0, balanced_v=2.3, released_v=2.6, full_v=2.7),
     ),
 }
