@@ -73,7 +73,7 @@ class Receiver:
         self._said: dict[FrameType, bytes] = {}
         """What settings and device info said last, believed or not."""
         self._settings_frame: bytes | None = None
-        """Settings that were said twice before the generation was settled by which they are read."""
+        """Settings that were said twice, to be read anew when the generation is settled."""
         self._generation_settled = self.board.confirmed
 
     @property
@@ -109,7 +109,8 @@ class Receiver:
             return [self._reading(frame, board, telemetry, waits_for="generation unknown")]
         doubt = self._plausibility.judge(frame, telemetry, now_s)
         readings = [self._reading(frame, board, telemetry, waits_for=doubt)]
-        if doubt is None and not self._generation_settled:
+        if doubt is None and not (self._generation_settled and board is self.board):
+            # A board without cells is settled by its version, and once more by its structure when it has cells.
             self.board, self._generation_settled = board, True
             if self._settings_frame:
                 readings.append(self._read_settings(self._settings_frame))
@@ -118,8 +119,8 @@ class Receiver:
     def _read_settings(self, frame: bytes) -> Reading:
         twice = self._says_it_again(FrameType.SETTINGS, frame[_PAYLOAD:-1])
         settings = decode_settings(frame, self.board)
+        self._settings_frame = frame if twice else None
         if not self._generation_settled:
-            self._settings_frame = frame if twice else None
             return self._reading(frame, self.board, settings, waits_for=GENERATION_NOT_CONFIRMED)
         problem = settings_problem(settings)
         return self._reading(frame, self.board, settings, problem=problem, waits_for=None if twice else SAID_ONCE)

@@ -169,8 +169,9 @@ class Setting:
         """Whether what a frame says is what was written: in the register's own unit, or as good as it's measured."""
         if said is None:
             return False
-        if isinstance(said, str) or isinstance(value, str):
-            return said == value
+        if isinstance(value, str):
+            return said == value.strip()  # as texts are read
+        assert not isinstance(said, str)
         if self.tolerance != (0, 0):
             absolute, relative = self.tolerance
             return isclose(abs(said), value, abs_tol=absolute, rel_tol=relative)
