@@ -32,6 +32,27 @@ DEVICE_INFO_32S = DeviceInfo(
     manufacturing_date="240101",
     **_SECRETS,
 )
+DEVICE_INFO_V19 = replace(
+    DEVICE_INFO_32S,
+    hardware_version="19A",
+    software_version="19.10",
+    uart1_protocol=1,
+    uart1_protocol_mask=0x1FFFF,
+    uart2_protocol=5,
+    uart2_protocol_mask=0x0022,
+    uart3_protocol=0,
+    uart3_protocol_mask=0x0001,
+    can_protocol=2,
+    can_protocol_mask=0x3FFF,
+    buzzer_trigger=0,
+    dry_contact_1_trigger=1,
+    dry_contact_2_trigger=10,
+    requested_charge_time_h=1.0,
+    requested_float_time_h=2.5,
+    emergency_duration_min=30,
+    rebulk_state_of_charge_pct=50,
+)
+"""A board that has every setting of 32 slots."""
 DEVICE_INFO_24S = replace(DEVICE_INFO_32S, model="JK-BD6A20S10P", hardware_version="10.XW", software_version="10.07")
 DEVICE_INFO_JK04 = replace(DEVICE_INFO_32S, model="JK-B2A16S", hardware_version="3.0", software_version="3.3.0")
 DEVICE_INFO_BALANCER = replace(

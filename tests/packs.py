@@ -25,6 +25,7 @@ from .pack_values import (
     DEVICE_INFO_32S,
     DEVICE_INFO_BALANCER,
     DEVICE_INFO_JK04,
+    DEVICE_INFO_V19,
     SETTINGS_24S,
     SETTINGS_32S,
     SETTINGS_JK04,
@@ -37,6 +38,7 @@ from .pack_values import (
 ADDRESS = "C8:47:80:00:00:01"
 
 PACK_32S = (DEVICE_INFO_32S, SETTINGS_32S, telemetry_32s())
+PACK_V19 = (DEVICE_INFO_V19, SETTINGS_32S, telemetry_32s(clock_s=1_000))
 PACK_24S = (DEVICE_INFO_24S, SETTINGS_24S, telemetry_24s())
 PACK_JK04 = (DEVICE_INFO_JK04, SETTINGS_JK04, telemetry_jk04())
 BALANCER = (DEVICE_INFO_BALANCER, SETTINGS_32S, telemetry_balancer())

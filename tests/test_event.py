@@ -1,7 +1,8 @@
-"""The alarm event: every alarm once when it is raised, once when it is cleared."""
+"""Events: every alarm once when it is raised and once when it is cleared, every setting once when it has changed."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from homeassistant.const import STATE_UNAVAILABLE, STATE_UNKNOWN, Platform
@@ -10,15 +11,28 @@ from homeassistant.helpers.event import async_track_state_change_event
 
 from custom_components.jk_bms.bms.alarms import Alarm
 
-from .pack_values import DEVICE_INFO_32S, SETTINGS_32S, telemetry_32s
-from .packs import PACK_32S, PACK_JK04, Pack, Packs
+from .pack_values import (
+    DEVICE_INFO_32S,
+    DEVICE_INFO_V19,
+    SETTINGS_24S,
+    SETTINGS_32S,
+    SETTINGS_JK04,
+    telemetry_24s,
+    telemetry_32s,
+)
+from .packs import PACK_24S, PACK_32S, PACK_JK04, PACK_V19, Pack, Packs
 
 OVERVOLTAGE = 1 << Alarm.CELL_OVERVOLTAGE
 PASSWORD = 1 << Alarm.DEFAULT_PASSWORD
 
 
-def record(hass: HomeAssistant, pack: Pack) -> list[tuple[Any, ...]]:
+ALARM = ("alarm", "event_type", "alarm", "severity")
+SETTING = ("setting_changed", "event_type", "key", "old", "new")
+
+
+def record(hass: HomeAssistant, pack: Pack, what: tuple[str, ...] = ALARM) -> list[tuple[Any, ...]]:
     """Return a list that is filled with every event from now on."""
+    entity, *names = what
     events: list[tuple[Any, ...]] = []
 
     @callback
@@ -26,9 +40,9 @@ def record(hass: HomeAssistant, pack: Pack) -> list[tuple[Any, ...]]:
         old, new = event.data["old_state"], event.data["new_state"]
         if new is None or new.state == STATE_UNAVAILABLE or (old and old.state in (STATE_UNAVAILABLE, new.state)):
             return
-        events.append(tuple(new.attributes[name] for name in ("event_type", "alarm", "severity")))
+        events.append(tuple(new.attributes[name] for name in names))
 
-    async_track_state_change_event(hass, pack.get("alarm", Platform.EVENT).entity_id, take)
+    async_track_state_change_event(hass, pack.get(entity, Platform.EVENT).entity_id, take)
     return events
 
 
@@ -67,3 +81,86 @@ async def test_what_came_while_the_link_was_lost_is_news(packs: Packs, hass: Hom
 async def test_oldest_boards_know_no_alarms(packs: Packs) -> None:
     pack = await packs.add(*PACK_JK04)
     assert pack.entity_id(Platform.EVENT, "alarm") is None
+
+
+async def test_settings_that_were_changed_elsewhere(packs: Packs, hass: HomeAssistant) -> None:
+    pack = await packs.add(*PACK_V19)
+    assert pack.value("setting_changed", Platform.EVENT) == STATE_UNKNOWN
+    events = record(hass, pack, SETTING)
+    await pack.give(SETTINGS_32S, telemetry_32s(), DEVICE_INFO_V19, SETTINGS_32S)
+    assert events == []
+
+    changed = replace(SETTINGS_32S, cell_overvoltage_v=3.65, charge_switch=False, control_bits=0x0008)
+    await pack.give(changed)
+    packs.tick(1)
+    await pack.give(changed, replace(DEVICE_INFO_V19, uart2_protocol=1, requested_charge_time_h=1.5))
+    packs.tick(1)
+    await pack.give(replace(DEVICE_INFO_V19, uart2_protocol=99, requested_charge_time_h=1.5))
+    assert events == [
+        ("changed_elsewhere", "charge_switch", True, False),
+        ("changed_elsewhere", "cell_overvoltage_v", 3.6, 3.65),
+        ("changed_elsewhere", "smart_sleep", True, False),
+        ("changed_elsewhere", "requested_charge_time_h", 1.0, 1.5),
+        ("changed_elsewhere", "uart2_protocol", "pylontech_rs485", "jk_rs485_modbus_115200"),
+        ("changed_elsewhere", "uart2_protocol", "jk_rs485_modbus_115200", 99),
+    ]
+
+
+async def test_settings_that_were_changed_here(packs: Packs, hass: HomeAssistant) -> None:
+    pack = await packs.add(*PACK_V19, permission="all")
+    events = record(hass, pack, SETTING)
+    await pack.coordinator.changes.async_apply({"cell_overvoltage_v": 3.65})
+    packs.tick(1)
+    await pack.give(replace(SETTINGS_32S, cell_overvoltage_v=3.62))
+    assert events == [
+        ("changed_here", "cell_overvoltage_v", 3.6, 3.65),
+        ("changed_elsewhere", "cell_overvoltage_v", 3.65, 3.62),
+    ]
+
+
+async def test_a_setting_that_was_changed_during_a_pause(packs: Packs, hass: HomeAssistant) -> None:
+    pack = await packs.add(*PACK_32S)
+    events = record(hass, pack, SETTING)
+    await pack.link.pause(600)
+    await packs.advance(120)
+    pack.link.resume()
+    await pack.give(replace(SETTINGS_32S, cell_overvoltage_v=3.65))
+    assert pack.value("setting_changed", Platform.EVENT) == STATE_UNAVAILABLE
+    await pack.give(telemetry_32s())
+    assert events == [("changed_elsewhere", "cell_overvoltage_v", 3.6, 3.65)]
+
+
+async def test_what_the_board_says_for_the_first_time_is_no_news(packs: Packs, hass: HomeAssistant) -> None:
+    pack = await packs.add(DEVICE_INFO_32S, telemetry_32s())
+    events = record(hass, pack, SETTING)
+    await pack.give(SETTINGS_32S, DEVICE_INFO_V19)
+    assert events == []
+    await pack.give(DEVICE_INFO_32S, DEVICE_INFO_V19)
+    assert events == [], "known, although not said in between"
+    await pack.give(DEVICE_INFO_32S, replace(DEVICE_INFO_V19, emergency_duration_min=20))
+    assert events == [("changed_elsewhere", "emergency_duration_min", 30, 20)]
+
+
+async def test_texts_are_not_told(packs: Packs, hass: HomeAssistant) -> None:
+    pack = await packs.add(*PACK_32S)
+    events = record(hass, pack, SETTING)
+    await pack.give(replace(DEVICE_INFO_32S, user_data="secret", device_passcode="4321"))
+    assert events == []
+
+
+async def test_numbers_of_the_oldest_boards(packs: Packs, hass: HomeAssistant) -> None:
+    pack = await packs.add(*PACK_JK04)
+    events = record(hass, pack, SETTING)
+    await pack.give(replace(SETTINGS_JK04, balance_start_voltage_v=3.4000000953674316, voltage_calibration_v=3.0012344))
+    assert events == [
+        ("changed_elsewhere", "balance_start_voltage_v", 3.42, 3.4),
+        ("changed_elsewhere", "voltage_calibration_v", 3.0, 3.001234),
+    ]
+
+
+async def test_an_element_of_an_array(packs: Packs, hass: HomeAssistant) -> None:
+    info, _, telemetry = PACK_24S
+    pack = await packs.add(info, replace(SETTINGS_24S, lead_resistance_calibrations_uohm=(0, 0)), telemetry)
+    events = record(hass, pack, SETTING)
+    await pack.give(replace(SETTINGS_24S, lead_resistance_calibrations_uohm=(0, 70)), telemetry_24s())
+    assert events == [("changed_elsewhere", "lead_resistance_calibration_2_uohm", 0, 70)]

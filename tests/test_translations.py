@@ -17,13 +17,15 @@ from homeassistant.core import HomeAssistant
 from homeassistant.helpers import entity_registry as er
 
 import custom_components.jk_bms
+from custom_components.jk_bms.advice_repair import ReviewFlow
+from custom_components.jk_bms.battery.advice import ADVISED, Reason
 from custom_components.jk_bms.bms.link import LinkMode, LinkProblem
 from custom_components.jk_bms.config_flow import OPTIONS_SCHEMA, JkBmsConfigFlow
 from custom_components.jk_bms.const import CONF_MODE, CONF_PERMISSION
 from custom_components.jk_bms.permission import Permission
 from custom_components.jk_bms.repairs import Issue
 
-from .packs import BALANCER, PACK_24S, PACK_32S, PACK_JK04, Packs
+from .packs import BALANCER, PACK_24S, PACK_JK04, PACK_V19, Packs
 
 FOLDER = Path(custom_components.jk_bms.__file__).parent
 LANGUAGES = sorted(path.stem for path in (FOLDER / "translations").glob("*.json"))
@@ -107,8 +109,29 @@ def test_every_option_has_texts() -> None:
 
 def test_every_issue_has_texts() -> None:
     assert ENGLISH["issues"].keys() == set(Issue)
-    for texts in ENGLISH["issues"].values():
-        assert placeholders(texts["title"]) == placeholders(texts["description"]) == {"name"}
+    for issue, texts in ENGLISH["issues"].items():
+        assert placeholders(texts["title"]) == {"name"}
+        if issue != Issue.SETTINGS_TO_REVIEW:
+            assert placeholders(texts["description"]) == {"name"}
+
+
+def test_every_step_of_the_review_has_texts() -> None:
+    flow = ENGLISH["issues"][Issue.SETTINGS_TO_REVIEW]["fix_flow"]
+    source = inspect.getsource(ReviewFlow)
+    shown = {
+        step: {*ast.literal_eval(f"[{options}]"), "skip", "accept"}
+        for step, options in re.findall(r'_show\("(\w+)",((?: "\w+",)*) \*_LEAVE', source)
+    }
+    assert {step: texts["menu_options"].keys() for step, texts in flow["step"].items()} == shown
+    assert flow["abort"].keys() == set(re.findall(r'reason="(\w+)"', source))
+    given = {"name", "setting", "reason", "present", "recommended", "range", "first", "error"}
+    used = {name for step in flow["step"].values() for _, text in leaves(step) for name in placeholders(text)}
+    assert used == given
+
+
+def test_every_advice_has_a_reason_and_a_name() -> None:
+    assert list(ENGLISH["selector"]["advice"]["options"]) == list(Reason)
+    assert ENGLISH["selector"]["setting"]["options"].keys() >= set(ADVISED)
 
 
 def translation_keys() -> Iterator[tuple[str, str]]:
@@ -152,10 +175,10 @@ def test_every_icon_belongs_to_a_named_entity() -> None:
 
 @pytest.mark.usefixtures("all_enabled")
 async def test_every_entity_has_a_name(hass: HomeAssistant, packs: Packs) -> None:
-    info, settings, telemetry = PACK_32S
+    info, settings, telemetry = PACK_V19
     all_probes = (info, settings, replace(telemetry, temperature_4_c=20.0, temperature_5_c=20.0))
     for number, first in enumerate((all_probes, PACK_24S, PACK_JK04, BALANCER), start=1):
-        await packs.add(*first, address=f"C8:47:80:00:00:0{number}", title=f"Pack {number}")
+        await packs.add(*first, address=f"C8:47:80:00:00:0{number}", title=f"Pack {number}", permission="all")
     entries = er.async_get(hass).entities.values()
     used: dict[str, set[str]] = {}
     for entry in entries:

@@ -103,7 +103,8 @@ class JkBmsSettingChangedEvent(JkBmsEntity, EventEntity):
         super()._handle_coordinator_update()
         state, known = self.coordinator.state, self._known
         said = (state.settings, state.device_info)
-        if said == self._said:
+        # Settings come before the first telemetry of a link, when nobody would hear of the event.
+        if said == self._said or not state.fresh:
             return
         self._said = said
         news = numbers(*said)
