@@ -54,7 +54,9 @@ class FakeWriter:
 
     def _ask[T: (Settings, DeviceInfo)](self, kind: type[T]) -> T:
         self._check_link()
-        said = self._link.said[kind]
+        said = self._link.said.get(kind)
+        if said is None:
+            raise LinkError(LinkProblem.NO_DATA)
         assert isinstance(said, kind)
         self._link.give(said)
         return said
@@ -78,6 +80,8 @@ def _with(
     elif setting.key == "emergency":
         value = 1800 if value else 0
     changed: dict[str, Any] = {setting.field_name: value}
+    if isinstance(present, tuple) and setting.index is not None:
+        changed[setting.field_name] = (*present[: setting.index], value, *present[setting.index + 1 :])
     return replace(said, **changed)
 
 
@@ -98,12 +102,15 @@ class FakeLink:
         *,
         mode: LinkMode,
         interval_s: float,
+        passcode: str | None,
         now: Callable[[], float],
     ) -> None:
         self.name = name
         self.find_device = find_device
         self.mode = mode
         self.interval_s = interval_s
+        self.passcode = passcode
+        self.in_doubt = False
         self.now = now
         self.receiver = Receiver()
         self.status = LinkStatus()

@@ -47,6 +47,7 @@ UNCHANGED: Final = "unchanged"
 """The board said the wanted value already; nothing was written."""
 NOT_WRITTEN: Final = "not_written"
 """It was to be written, but something before it failed."""
+_SUCCESSES: Final = {Outcome.VERIFIED, Outcome.SENT}
 CALIBRATION_SPAN: Final = 0.25
 """A reading that is further off than this is no matter of calibration but of a broken sensor, or of a slip."""
 
@@ -61,7 +62,6 @@ _ALWAYS_POSSIBLE: Final = {"charge_switch", "discharge_switch"}
 HOME_ASSISTANT: Final = Author("home_assistant")
 HIDDEN: Final = "…"
 """Stands in the record for a text: what the owner wrote is nobody else's business."""
-_CLOCK: Final = "clock_s"
 _RUNNERS: Final = ("automation", "script")
 INSTRUCTED_FOR_S: Final = 60.0
 """Settings that change within this time of a command such as "load defaults" were changed by it."""
@@ -239,7 +239,7 @@ class Changes:
             wanted = {
                 key: value
                 for key, value in values.items()
-                if key == _CLOCK or not self._agrees(SETTINGS_BY_KEY[key], present[key], value)
+                if SETTINGS_BY_KEY[key].is_measured or not self._agrees(SETTINGS_BY_KEY[key], present[key], value)
             }
             await self._check_danger(wanted, present, state, confirm=confirm)
             said = numbers(state.settings, state.device_info)
@@ -265,7 +265,7 @@ class Changes:
             for number, key in enumerate(plan):
                 change = await self._write_one(writer, key, present[key], wanted[key], author)
                 done.append(change)
-                if change.result != Outcome.VERIFIED:
+                if change.result not in _SUCCESSES:
                     rest = plan[number + 1 :]
                     for left in rest:
                         self._note(left, present[left], wanted[left], author, NOT_WRITTEN)
@@ -303,8 +303,11 @@ class Changes:
     async def _write_one(
         self, writer: Writer, key: str, old: SettingValue | None, new: SettingValue, author: Author
     ) -> Change:
+        setting = SETTINGS_BY_KEY[key]
         self._made[key] = new
-        outcome = await self._sent(writer.write(SETTINGS_BY_KEY[key], new))
+        outcome = await self._sent(writer.write(setting, new))
+        if outcome == Outcome.VERIFIED and setting.is_calibration and self._agrees(setting, old, new):
+            outcome = Outcome.SENT  # the reading was that good already: it proves nothing
         return self._note(key, old, new, author, outcome)
 
     async def _sent(self, sending: Awaitable[Outcome]) -> Outcome | str:
@@ -400,7 +403,7 @@ class Changes:
             setting, said = SETTINGS_BY_KEY[key], present[key]
             if isinstance(value, str) or isinstance(said, str):
                 continue
-            if setting.tolerance[1] and (said is None or not isclose(abs(said), value, rel_tol=CALIBRATION_SPAN)):
+            if setting.is_calibration and (said is None or not isclose(abs(said), value, rel_tol=CALIBRATION_SPAN)):
                 raise await self._invalid(
                     "not_near_reading",
                     key,

@@ -89,6 +89,16 @@ class Setting:
         return self.shown_by or self.key
 
     @property
+    def is_measured(self) -> bool:
+        """Whether what the board says of it goes on changing by itself, so that only a write makes it right."""
+        return self.tolerance != (0, 0)
+
+    @property
+    def is_calibration(self) -> bool:
+        """Whether writing it corrects a reading."""
+        return self.tolerance[1] > 0
+
+    @property
     def unit(self) -> str | None:
         """The unit of a number, which its key ends in."""
         return _UNITS.get(self.key.rpartition("_")[2]) if self.kind is Kind.NUMBER else None
@@ -172,7 +182,7 @@ class Setting:
         if isinstance(value, str):
             return said == value.strip()  # as texts are read
         assert not isinstance(said, str)
-        if self.tolerance != (0, 0):
+        if self.is_measured:
             absolute, relative = self.tolerance
             return isclose(abs(said), value, abs_tol=absolute, rel_tol=relative)
         return self.encode(said, generation) == self.encode(value, generation)
