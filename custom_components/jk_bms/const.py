@@ -7,6 +7,8 @@ from typing import Final
 DOMAIN: Final = "jk_bms"
 MANUFACTURER: Final = "Jikong"
 
+CONF_PASSCODE: Final = "passcode"
+"""What a board asks for when a bond is made; its entry has it only if the board wants one."""
 CONF_PERMISSION: Final = "permission"
 """What may be changed in the pack."""
 CONF_MODE: Final = "mode"
@@ -18,6 +20,8 @@ CONF_PAUSE_MINUTES: Final = "pause_minutes"
 """How long the pause switch lets go of the pack."""
 CONF_WRITES_PER_DAY: Final = "writes_per_day"
 """Changes a day after which more are refused."""
+CONF_ACCEPTED_SETTINGS: Final = "accepted_settings"
+"""Settings that are not as advised, by key, with the value that the owner wants all the same; in the entry's data."""
 
 DEFAULT_INTERVAL_S: Final = 60
 MIN_INTERVAL_S: Final = 30

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
+from .battery.advice import Advice
 from .battery.energy import Energy
 from .battery.flow import Flow
 from .battery.time_to_go import TimeToGo
@@ -26,6 +27,8 @@ class PackState:
     """Since the integration was started; the entities add what they remember of before."""
     time_to_go: TimeToGo
     stored_energy_kwh: float | None
+    findings: tuple[Advice, ...] | None
+    """Settings to review, without those that the owner wants as they are; None where there is no advice."""
     fresh: bool
     """Whether the telemetry is young enough to be shown."""
     last_frame_s: float

@@ -29,8 +29,10 @@ from homeassistant.const import (
 from homeassistant.core import HomeAssistant
 from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 
+from .battery.advice import Advice
 from .bms.layout import CELL_SLOTS_32S
 from .bms.link import LinkState
+from .bms.registers import SETTINGS_BY_KEY
 from .bms.telemetry import BalanceAction, ChargeState, Settings
 from .coordinator import JkBmsConfigEntry
 from .entity import JkBmsEntity, PackDescription, Value, async_add_existing
@@ -231,6 +233,16 @@ def _balance_action(state: PackState) -> str | None:
     return None if action is None else _BALANCE_ACTIONS[action]
 
 
+def _finding(finding: Advice) -> dict[str, object]:
+    return {
+        "key": finding.key,
+        "present": finding.present,
+        "recommended": finding.recommended,
+        "unit": SETTINGS_BY_KEY[finding.key].unit,
+        "reason": finding.reason,
+    }
+
+
 _PACK: Final = (
     _voltage("pack_voltage", _pack_voltage, delta=_PACK_VOLTAGE, precision=2),
     _current("current", attrgetter("telemetry.current_a")),
@@ -313,6 +325,12 @@ _PACK: Final = (
         value_fn=attrgetter("telemetry.event_log_count"),
         entity_category=EntityCategory.DIAGNOSTIC,
         entity_registry_enabled_default=False,
+    ),
+    JkBmsSensorDescription(
+        key="settings_to_review",
+        value_fn=lambda state: None if state.findings is None else len(state.findings),
+        attributes_fn=lambda state: {"findings": [_finding(finding) for finding in state.findings or ()]},
+        entity_category=EntityCategory.DIAGNOSTIC,
     ),
 )
 

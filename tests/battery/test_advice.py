@@ -200,6 +200,11 @@ def test_there_is_advice_for_what_a_board_has() -> None:
     assert (advise(WELL_SET, INFO, telemetry_32s(), board(INFO)) or {}).keys() == {*ADVISED} - {"smart_sleep_voltage_v"}
 
 
+def test_the_float_voltage_keeps_its_place_above_the_undervoltage_recovery() -> None:
+    changes = {"cell_undervoltage_v": 3.0, "soc_0_cell_voltage_v": 3.05, "cell_undervoltage_recovery_v": 3.26}
+    assert finding("cell_undervoltage_recovery_v", **changes) == (3.1, 3.1, 3.25)
+
+
 def test_smart_sleep_counts_while_it_is_on() -> None:
     assert findings(replace(WELL_SET, smart_sleep_voltage_v=3.5)) == {}
     assert finding("smart_sleep_voltage_v", smart_sleep_voltage_v=3.5, control_bits=SMART_SLEEP) == (3.3, None, 3.35)
