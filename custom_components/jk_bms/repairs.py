@@ -6,12 +6,14 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Final
 
+from homeassistant.components.repairs import RepairsFlow
 from homeassistant.core import CALLBACK_TYPE, HomeAssistant, callback
 from homeassistant.helpers import issue_registry as ir
 from homeassistant.helpers.event import async_track_time_interval
 from homeassistant.util import dt as dt_util
 from homeassistant.util.hass_dict import HassKey
 
+from .advice_repair import ReviewFlow
 from .bms.link import LinkProblem, LinkState
 from .const import DOMAIN
 from .coordinator import JkBmsConfigEntry
@@ -33,17 +35,21 @@ class Issue(StrEnum):
     PAIRING_NEEDED = "pairing_needed"
     BUSY = "busy"
     BAD_FRAMES = "bad_frames"
+    SETTINGS_TO_REVIEW = "settings_to_review"
 
 
 _SEVERITY: Final = {
     Issue.PAIRING_NEEDED: ir.IssueSeverity.ERROR,
     Issue.BUSY: ir.IssueSeverity.WARNING,
     Issue.BAD_FRAMES: ir.IssueSeverity.WARNING,
+    Issue.SETTINGS_TO_REVIEW: ir.IssueSeverity.WARNING,
 }
 
 
 _BUSY_SINCE: Final[HassKey[dict[str, datetime]]] = HassKey(f"{DOMAIN}_busy_since")
 """Since when the packs that can't be set up are in use by another device, by entry: each attempt starts anew."""
+
+_ENTRY_ID: Final = "entry_id"
 
 
 def _issue_id(entry: JkBmsConfigEntry, issue: Issue) -> str:
@@ -60,11 +66,20 @@ def report(hass: HomeAssistant, entry: JkBmsConfigEntry, issue: Issue, *, presen
         hass,
         DOMAIN,
         _issue_id(entry, issue),
-        is_fixable=False,
+        data={_ENTRY_ID: entry.entry_id},
+        is_fixable=issue is Issue.SETTINGS_TO_REVIEW,
         severity=_SEVERITY[issue],
         translation_key=issue,
         translation_placeholders={"name": entry.title},
     )
+
+
+async def async_create_fix_flow(
+    hass: HomeAssistant, _issue_id: str, data: dict[str, str | int | float | None] | None
+) -> RepairsFlow:
+    """Return the flow of the one issue that can be fixed by Home Assistant: settings to review."""
+    assert data
+    return ReviewFlow(hass.config_entries.async_get_known_entry(str(data[_ENTRY_ID])))
 
 
 @callback
@@ -122,6 +137,7 @@ class RepairWatch:
         self._check_pairing()
         self._check_busy(now)
         self._check_frames(now)
+        self._check_settings()
 
     def _check_pairing(self) -> None:
         status = self._entry.runtime_data.link.status
@@ -156,6 +172,11 @@ class RepairWatch:
         elif share < GOOD_SHARE:
             report(self._hass, self._entry, Issue.BAD_FRAMES, present=False)
         self._judged_at, self._judged, self._rejected = now, judged, rejected
+
+    def _check_settings(self) -> None:
+        findings = self._entry.runtime_data.state.findings or ()
+        weighty = any(finding.weighty for finding in findings)
+        report(self._hass, self._entry, Issue.SETTINGS_TO_REVIEW, present=weighty)
 
     def _frames(self) -> tuple[int, int]:
         """Return the frames seen and those that were not believed, since the link was made."""
