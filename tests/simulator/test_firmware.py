@@ -12,6 +12,7 @@ import pytest
 from custom_components.jk_bms.bms.frames import ACKNOWLEDGE, Command, FrameAssembler, command
 from custom_components.jk_bms.bms.layout import FrameType
 from custom_components.jk_bms.bms.receiver import Receiver, Verdict
+from custom_components.jk_bms.bms.registers import Instruction
 from custom_components.jk_bms.bms.telemetry import DeviceInfo, Settings, Telemetry
 from simulator.bleak_radio import Air, FakeBleakClient
 from simulator.firmware import UNPAIRED_DROP_S, Firmware
@@ -373,7 +374,7 @@ async def test_busy_and_out_of_range_lose_the_link_and_silence_the_device(clock:
 async def test_a_board_that_switches_off_is_gone(clock: FakeClock) -> None:
     client = Client(clock)
     await client.start()
-    client.ask(0x65)
+    client.ask(Instruction.SHUT_DOWN)
     await clock.run(1)
     assert client.lost == 1
     assert not client.device.connectable
@@ -468,6 +469,129 @@ async def test_a_stalled_device_keeps_the_link_and_says_nothing(clock: FakeClock
     assert client.frames
 
 
+OVERVOLTAGE = 0x04
+
+
+def overvoltage_mv(client: Client) -> int:
+    return round(1000 * client.device.board.settings["cell_overvoltage_v"])
+
+
+async def written(client: Client, millivolts: int) -> int:
+    """Write an over-voltage and let the answer come; return what the board has then."""
+    client.clear()
+    client.ask(OVERVOLTAGE, millivolts.to_bytes(4, "little"))
+    await client.clock.run(0.2)
+    return overvoltage_mv(client)
+
+
+async def test_writes_that_are_lost_refused_or_not_acknowledged(clock: FakeClock) -> None:
+    client = Client(clock, JK_B2A8S20P)
+    client.connect()
+    faults = client.device.faults
+    faults.lost_writes, faults.refused_writes, faults.unacknowledged_writes = 1, 1, 1
+    assert await written(client, 3610) == 3600
+    assert client.notifications == [], "lost"
+    assert await written(client, 3620) == 3600
+    assert client.notifications == [], "refused, and the acknowledge is lost"
+    faults.refused_writes = 1
+    assert await written(client, 3630) == 3600
+    assert client.notifications == [ACKNOWLEDGE], "refused"
+    faults.unacknowledged_writes = 1
+    assert await written(client, 3640) == 3640
+    assert client.notifications == []
+    assert await written(client, 3650) == 3650
+    assert client.notifications == [ACKNOWLEDGE]
+
+
+async def test_the_link_drops_between_a_write_and_its_acknowledge(clock: FakeClock) -> None:
+    client = Client(clock, JK_B2A8S20P)
+    client.connect()
+    client.device.faults.dropping_writes = 1
+    client.ask(Command.SETTINGS_AND_STREAM)
+    await clock.run(0.2)
+    assert client.lost == 0, "a question is no write"
+    assert await written(client, 3610) == 3610
+    assert (client.lost, client.notifications) == (1, [])
+    client.connect()
+    assert await written(client, 3620) == 3620
+    assert client.lost == 1
+
+
+async def test_questions_that_stay_without_an_answer(clock: FakeClock) -> None:
+    client = Client(clock, JK_B2A8S20P)
+    client.connect()
+    client.device.faults.unanswered = 2
+    for asked in (Command.DEVICE_INFO, Command.SETTINGS_AND_STREAM, Command.DEVICE_INFO):
+        client.ask(asked)
+        await clock.run(0.2)
+    assert client.notifications[:2] == [ACKNOWLEDGE] * 2
+    assert client.types() == [FrameType.DEVICE_INFO]
+
+
+async def test_slow_memory_says_the_old_value_for_a_while(clock: FakeClock) -> None:
+    client = Client(clock, JK_B2A8S20P)
+    client.connect()
+    client.device.faults.slow_memory_s = 3
+    assert await written(client, 3610) == 3600
+    assert client.notifications == [ACKNOWLEDGE]
+    client.device.disconnected()
+    await clock.run(2.7)
+    client.device.catch_up()
+    assert overvoltage_mv(client) == 3600
+    await clock.run(0.4)
+    client.device.catch_up()
+    assert overvoltage_mv(client) == 3610
+
+
+async def test_a_stream_that_pauses_after_a_write(clock: FakeClock) -> None:
+    client = Client(clock)
+    await client.start()
+    client.device.faults.pause_s = 2
+    await clock.run(2)
+    await written(client, 3610)
+    client.clear()
+    await clock.run(1.7)
+    assert client.frames == []
+    await clock.run(2)
+    assert set(client.types()) == {FrameType.CELL_INFO}
+
+
+async def test_a_share_of_the_notifications_is_lost(clock: FakeClock) -> None:
+    client = Client(clock, JK_BD6A17S6P)
+    await client.start()
+    client.clear()
+    client.device.faults.loss = 0.05
+    await clock.run(600)
+    # Three notifications make a frame.
+    assert len(client.notifications) == pytest.approx(0.95 * 3 * 600 / 0.43, rel=0.02)
+    assert len(client.frames) == pytest.approx(0.95**3 * 600 / 0.43, rel=0.03)
+
+
+async def test_the_app_changes_a_setting_behind_our_back(clock: FakeClock) -> None:
+    client = Client(clock)
+    await client.start()
+    client.clear()
+    client.device.app_changes("cell_overvoltage_v", 3.6)
+    assert overvoltage_mv(client) == 3600
+    await clock.run(5)
+    assert set(client.types()) == {FrameType.CELL_INFO}, "nobody is told"
+    with pytest.raises(ValueError, match="not taken"):
+        client.device.app_changes("cell_overvoltage_v", 3.4)
+
+
+async def test_a_restart_takes_the_link_and_no_more(clock: FakeClock) -> None:
+    client = Client(clock)
+    await client.start()
+    client.ask(Instruction.RESTART)
+    await clock.run(1)
+    assert client.lost == 1
+    assert client.device.board.up_time_s < 1
+    assert client.device.connectable
+    client.connect()
+    await clock.run(5)
+    assert client.lost == 1
+
+
 async def test_a_silent_stream_answers_all_else(clock: FakeClock) -> None:
     client = Client(clock)
     client.device.faults.silent_stream = True
@@ -528,6 +652,7 @@ async def test_same_seed_same_notifications(clock: FakeClock) -> None:
     for _ in range(2):
         client = Client(FakeClock(), JK_B5A24S, seed=12)
         client.device.faults.damage = 5
+        client.device.faults.loss = 0.1
         await client.start()
         await client.clock.run(10)
         heard.append(client.notifications)

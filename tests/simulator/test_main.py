@@ -194,6 +194,16 @@ def test_settings_air_and_alarms_are_set(members: list[Member]) -> None:
     assert board.alarms == frozenset()
 
 
+def test_the_app_writes_behind_our_back(members: list[Member]) -> None:
+    board = members[0].firmware.board
+    do(members, pack=0, app="cell_overvoltage_v", value=3.55)
+    assert board.settings["cell_overvoltage_v"] == 3.55
+    do(members, pack=0, app="charge_switch", value=False)
+    assert board.pack.charge_mosfet_on is False
+    do(members, pack=0, app="user_data", value="cellar")
+    assert board.device_info["user_data"] == b"cellar"
+
+
 def test_rest_is_noise_and_nothing_else(members: list[Member]) -> None:
     board = members[0].firmware.board
     do(members, pack=0, set="current", a=100)
@@ -245,6 +255,15 @@ async def test_link_is_told_of(members: list[Member]) -> None:
         ({"fault": "silent"}, "silent_stream", True),
         ({"fault": "refuse"}, "refuses", True),
         ({"fault": "slow", "times": 4}, "slowness", 4),
+        ({"fault": "lose"}, "loss", 0.05),
+        ({"fault": "lose", "share": 0}, "loss", 0),
+        ({"fault": "lose_writes"}, "lost_writes", 1),
+        ({"fault": "refuse_writes", "count": 3}, "refused_writes", 3),
+        ({"fault": "unacknowledge_writes"}, "unacknowledged_writes", 1),
+        ({"fault": "drop_on_writes"}, "dropping_writes", 1),
+        ({"fault": "unanswer", "count": 2}, "unanswered", 2),
+        ({"fault": "slow_memory", "s": 3}, "slow_memory_s", 3),
+        ({"fault": "pause_after_writes"}, "pause_s", 1),
     ],
 )
 def test_faults(members: list[Member], command: dict[str, object], attribute: str, value: object) -> None:
@@ -264,7 +283,11 @@ def test_being_there_or_not(members: list[Member]) -> None:
     "line", ["", "{}", "[]", '{"pack": 0}', '{"pack": 0, "set": "moon"}', '{"pack": 0, "alarm": "moon"}',
              '{"pack": 0, "fault": "drop", "count": "many"}', '{"pack": 0, "set": "current", "a": "x"}',
              '{"pack": 0, "set": "text", "name": "moon", "value": "x"}', '{"pack": 0, "tell": "moon"}',
-             '{"pack": 0, "set": "text", "name": "power_on_count", "value": "x"}'],
+             '{"pack": 0, "set": "text", "name": "power_on_count", "value": "x"}', '{"pack": 0, "fault": "moon"}',
+             '{"pack": 0, "fault": "lose", "share": 2}', '{"pack": 0, "fault": "slow_memory", "s": "long"}',
+             '{"pack": 0, "app": "moon", "value": 1}', '{"pack": 0, "app": "cell_overvoltage_v"}',
+             '{"pack": 0, "app": "cell_overvoltage_v", "value": 9}',
+             '{"pack": 0, "app": "charge_switch", "value": []}'],
 )  # fmt: skip
 def test_nonsense_is_refused(members: list[Member], line: str) -> None:
     with pytest.raises(CommandError):
