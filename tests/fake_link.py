@@ -188,7 +188,10 @@ class FakeLink:
         """Receive frames that say these values."""
         for value in values:
             if isinstance(value, DeviceInfo):
-                self.receiver.board = board_of(value.model, value.software_version)
+                known, board = self.receiver.board, board_of(value.model, value.software_version)
+                if known.confirmed and known.software_major == board.software_major:
+                    board = replace(board, generation=known.generation, confirmed=True)
+                self.receiver.board = board
             elif isinstance(value, Telemetry):
                 self.receiver.board = replace(self.receiver.board, generation=value.generation, confirmed=True)
             if not isinstance(value, tuple):
