@@ -16,9 +16,11 @@ from custom_components.jk_bms.bms.alarms import Alarm
 from custom_components.jk_bms.bms.event_log import LogCode
 from custom_components.jk_bms.bms.link import LinkError, LinkProblem, LinkState
 from custom_components.jk_bms.bms.telemetry import LogEntry, Telemetry
+from custom_components.jk_bms.log_event import ATTEMPTS
 
 from .pack_values import DEVICE_INFO_32S, SETTINGS_32S, telemetry_32s
 from .packs import PACK_24S, PACK_JK04, Pack, Packs
+from .radio import Radio
 
 START_S = 86_400
 OLD = (LogEntry(10, LogCode.BOOT), LogEntry(900, 0x15))
@@ -85,6 +87,14 @@ async def test_new_entries_are_announced_once(packs: Packs, hass: HomeAssistant)
     pack.link.log = (*pack.link.log[1:], LogEntry(START_S + 13, 0x1E))
     await give(pack, frame(5, START_S + 14))
     assert events == [*new, ("cell_undervoltage_cleared", 0x1E, None, START_S + 13)]
+
+
+async def test_what_comes_in_the_second_of_the_start_is_new(packs: Packs, hass: HomeAssistant) -> None:
+    pack = await add(packs)
+    events = record(hass)
+    pack.link.log = (*OLD, LogEntry(START_S - 1, 0x19), LogEntry(START_S, 0x1A))
+    await give(pack, frame(3))
+    assert events == [("charge_overtemperature_cleared", 0x1A, None, START_S)]
 
 
 async def test_attributes(packs: Packs, hass: HomeAssistant, freezer: FrozenDateTimeFactory) -> None:
@@ -160,16 +170,25 @@ async def test_a_failed_read_is_tried_again_but_not_for_ever(packs: Packs, hass:
     assert events == [("charge_overcurrent", 0x15, None, START_S + 1)]
 
 
+@pytest.mark.parametrize("problem", [None, LinkProblem.NO_DATA])
 async def test_what_comes_during_a_read_is_read_later(
-    packs: Packs, hass: HomeAssistant, monkeypatch: pytest.MonkeyPatch
+    packs: Packs, hass: HomeAssistant, monkeypatch: pytest.MonkeyPatch, problem: LinkProblem | None
 ) -> None:
     pack = await add(packs)
     events = record(hass)
+    pack.link.log_fails_with = LinkProblem.NO_DATA
+    await give(pack, frame(3, START_S + 1))
+    for _ in range(ATTEMPTS - 2):
+        await wait(packs, pack, 11)
+        await give(pack, frame(3, START_S + 1))
+    await wait(packs, pack, 11)
     answer = asyncio.Event()
 
     async def slow() -> tuple[LogEntry, ...]:
         await answer.wait()
-        raise LinkError(LinkProblem.NO_DATA)
+        if problem:
+            raise LinkError(problem)
+        return OLD
 
     with monkeypatch.context() as patched:
         patched.setattr(pack.link, "read_event_log", slow)
@@ -178,8 +197,11 @@ async def test_what_comes_during_a_read_is_read_later(
         pack.link.give(frame(4, START_S + 1))
         answer.set()
         await settle(hass)
+    assert not events
+    pack.link.log_fails_with = None
     pack.link.log = (*OLD, LogEntry(START_S + 1, 0x15), LogEntry(START_S + 1, 0x16))
     await wait(packs, pack, 11)
+    await give(pack, frame(4, START_S + 1))
     assert [code for _, code, *_ in events] == [0x15, 0x16]
 
 
@@ -244,6 +266,21 @@ async def test_nothing_is_read_once_the_pack_is_gone(packs: Packs, hass: HomeAss
     await hass.config_entries.async_unload(pack.entry.entry_id)
     await wait(packs, pack, 30)
     assert link.log_reads == 1
+
+
+async def test_over_the_radio(hass: HomeAssistant, radio: Radio) -> None:
+    board = radio.add()
+    await radio.set_up()
+    (entity_id,) = [each for each in hass.states.async_entity_ids("event") if each.endswith("event_log")]
+    events = record(hass, entity_id)
+    board.board.force_alarm(Alarm.CHARGE_MOSFET, raised=True)
+    await radio.clock.until(lambda: events, 10)
+    ((event, code, _, run_time_s),) = events
+    assert (event, code) == ("charge_mosfet", 0x39)
+    assert run_time_s == pytest.approx(board.board.run_time_s, abs=3)
+    state = hass.states.get(entity_id)
+    assert state
+    assert state.attributes["time"], "the board has been on all the time"
 
 
 @pytest.mark.parametrize("values", [PACK_24S, PACK_JK04], ids=["24S", "JK04"])

@@ -53,8 +53,8 @@ class JkBmsLogEvent(JkBmsEntity, EventEntity):
     def __init__(self, coordinator: JkBmsCoordinator, description: JkBmsLogEventDescription) -> None:
         super().__init__(coordinator, description)
         self._signs = _signs(coordinator.state)
-        self._last: tuple[int, int | None] = (coordinator.state.telemetry.run_time_s, None)
-        """Run time and code of the entry that is known to be the newest; before any is, the run time at the start."""
+        self._last: tuple[int, int | None] = (coordinator.state.telemetry.run_time_s - 1, None)
+        """Run time and code of the entry that is known to be the newest; before any is, the second before the start."""
         self._attempts_left = 0
         self._reading = Debouncer(
             coordinator.hass,
