@@ -207,11 +207,16 @@ class JkBmsCoordinator(DataUpdateCoordinator[PackState]):
                 self._device_info = device_info
                 self._tell()
 
+    @property
+    def device(self) -> dr.DeviceEntry | None:
+        """The pack's device; None before there are entities."""
+        connection = (dr.CONNECTION_BLUETOOTH, self.address)
+        return dr.async_get(self.hass).async_get_device_by_connection(connection, self.config_entry.entry_id)
+
     def _update_device(self, info: DeviceInfo) -> None:
         """Let the device say what the board has become, as after an update of its firmware."""
-        registry = dr.async_get(self.hass)
-        if device := registry.async_get_device(connections={(dr.CONNECTION_BLUETOOTH, self.address)}):
-            registry.async_update_device(
+        if device := self.device:
+            dr.async_get(self.hass).async_update_device(
                 device.id, model=info.model, hw_version=info.hardware_version, sw_version=info.software_version
             )
 

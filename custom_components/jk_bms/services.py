@@ -17,7 +17,6 @@ from homeassistant.config_entries import ConfigEntryState
 from homeassistant.core import HomeAssistant, ServiceCall, ServiceResponse, SupportsResponse, callback
 from homeassistant.exceptions import HomeAssistantError, ServiceValidationError, Unauthorized
 from homeassistant.helpers import config_validation as cv
-from homeassistant.helpers import device_registry as dr
 from homeassistant.helpers.service import async_extract_config_entry_ids
 from homeassistant.util import dt as dt_util
 from homeassistant.util.json import JsonObjectType, JsonValueType
@@ -255,7 +254,7 @@ _SERVICES: Final[dict[str, tuple[Handler, dict[Any, Any], SupportsResponse]]] = 
         _write_setting,
         {
             probatio.Required(ATTR_SETTING): probatio.In(list(SETTINGS_BY_KEY)),
-            probatio.Required(ATTR_VALUE): probatio.Any(bool, probatio.Coerce(float), cv.string),
+            probatio.Required(ATTR_VALUE): probatio.Any(bool, int, float, cv.string),
         }
         | _CONFIRM,
         SupportsResponse.OPTIONAL,
@@ -312,9 +311,7 @@ def _for_packs(handler: Handler) -> Callable[[ServiceCall], Coroutine[Any, Any, 
         for coordinator, answer in zip(coordinators, answers, strict=True):
             if isinstance(answer, BaseException):
                 raise answer
-            device = dr.async_get(call.hass).async_get_device(
-                connections={(dr.CONNECTION_BLUETOOTH, coordinator.address)}
-            )
+            device = coordinator.device
             packs.append({"device_id": device.id if device else None, "pack": coordinator.name, **answer})
         return {"packs": packs} if call.return_response else None
 
