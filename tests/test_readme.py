@@ -12,6 +12,7 @@ import pytest
 from custom_components.jk_bms.binary_sensor import BINARY_SENSORS
 from custom_components.jk_bms.button import READ_AGAIN, RESTART, SET_CLOCK
 from custom_components.jk_bms.event import ALARM, SETTING_CHANGED
+from custom_components.jk_bms.log_event import LOG_ENTRY
 from custom_components.jk_bms.number import NUMBERS
 from custom_components.jk_bms.select import SELECTS
 from custom_components.jk_bms.sensor import ENERGIES, SENSORS
@@ -23,7 +24,7 @@ DESCRIPTIONS = {
     "sensor": (*SENSORS, *ENERGIES),
     "binary_sensor": BINARY_SENSORS,
     "button": (READ_AGAIN, SET_CLOCK, RESTART),
-    "event": (ALARM, SETTING_CHANGED),
+    "event": (ALARM, SETTING_CHANGED, LOG_ENTRY),
     "number": NUMBERS,
     "select": SELECTS,
     "switch": (PAUSE, *SETTING_SWITCHES),
