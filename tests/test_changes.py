@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from homeassistant.components.repairs import ConfirmRepairFlow
 from homeassistant.core import Context, HomeAssistant
 from homeassistant.exceptions import HomeAssistantError, ServiceValidationError
 from homeassistant.helpers import issue_registry as ir
@@ -20,6 +21,7 @@ from custom_components.jk_bms.changes import HOME_ASSISTANT, Changes, register_o
 from custom_components.jk_bms.const import CONF_PERMISSION, DOMAIN
 from custom_components.jk_bms.memory import CHANGES_KEPT, Author, Change, MemoryStore
 from custom_components.jk_bms.permission import Permission
+from custom_components.jk_bms.repairs import async_create_fix_flow
 
 from .pack_values import DEVICE_INFO_32S, SETTINGS_24S, SETTINGS_32S, SETTINGS_JK04, telemetry_32s
 from .packs import BALANCER, PACK_24S, PACK_32S, PACK_JK04, Pack, Packs
@@ -433,6 +435,8 @@ async def test_a_stop_in_the_middle_is_told_of(pack: Pack, packs: Packs, hass: H
     }
     assert [each.result for each in changes(pack).memory.changes] == ["verified", "not_written", "not_written"]
     assert changes(pack).memory.plan == {}
+    flow = await async_create_fix_flow(hass, issue.issue_id, issue.data)
+    assert isinstance(flow, ConfirmRepairFlow)
 
 
 async def test_a_stop_after_the_last_write_is_nobodys_business(pack: Pack, packs: Packs, hass: HomeAssistant) -> None:

@@ -16,6 +16,7 @@ from custom_components.jk_bms.bms.link import LinkProblem
 from custom_components.jk_bms.bms.registers import SettingValue
 from custom_components.jk_bms.bms.writing import Outcome
 from custom_components.jk_bms.const import CONF_PERMISSION, DOMAIN
+from custom_components.jk_bms.loans import NOT_RETURNED
 from custom_components.jk_bms.permission import Permission
 
 from .pack_values import SETTINGS_32S, telemetry_32s
@@ -45,7 +46,7 @@ async def later(pack: Pack, packs: Packs, minutes: float) -> None:
 
 
 def issue(pack: Pack, hass: HomeAssistant) -> IssueEntry | None:
-    return ir.async_get(hass).async_get_issue(DOMAIN, f"loan_{pack.entry.entry_id}")
+    return ir.async_get(hass).async_get_issue(DOMAIN, f"{NOT_RETURNED}_{pack.entry.entry_id}")
 
 
 def current(pack: Pack) -> float | None:

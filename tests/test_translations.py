@@ -20,8 +20,12 @@ import custom_components.jk_bms
 from custom_components.jk_bms.advice_repair import ReviewFlow
 from custom_components.jk_bms.battery.advice import ADVISED, Reason
 from custom_components.jk_bms.bms.link import LinkMode, LinkProblem
+from custom_components.jk_bms.bms.writing import Outcome
+from custom_components.jk_bms.changes import NOT_WRITTEN
 from custom_components.jk_bms.config_flow import OPTIONS_SCHEMA, JkBmsConfigFlow
 from custom_components.jk_bms.const import CONF_MODE, CONF_PERMISSION
+from custom_components.jk_bms.interruption import INTERRUPTED
+from custom_components.jk_bms.loans import NOT_RETURNED
 from custom_components.jk_bms.permission import Permission
 from custom_components.jk_bms.repairs import Issue
 
@@ -108,11 +112,13 @@ def test_every_option_has_texts() -> None:
 
 
 def test_every_issue_has_texts() -> None:
-    assert ENGLISH["issues"].keys() == set(Issue)
+    more = {INTERRUPTED: {"written", "missing"}, NOT_RETURNED: {"settings", "reason"}}
+    assert ENGLISH["issues"].keys() == set(Issue) | more.keys()
     for issue, texts in ENGLISH["issues"].items():
         assert placeholders(texts["title"]) == {"name"}
         if issue != Issue.SETTINGS_TO_REVIEW:
-            assert placeholders(texts["description"]) == {"name"}
+            described = texts["fix_flow"]["step"]["confirm"] if issue == INTERRUPTED else texts
+            assert placeholders(described["description"]) == {"name"} | more.get(issue, set())
 
 
 def test_every_step_of_the_review_has_texts() -> None:
@@ -158,7 +164,16 @@ def test_every_translation_key_has_a_text(file: str, key: str) -> None:
 
 
 def test_every_exception_has_a_reason_to_be() -> None:
-    assert ENGLISH["exceptions"].keys() == {"paused", *(f"link_{problem}" for problem in LinkProblem)}
+    source = "".join((FOLDER / f"{module}.py").read_text("utf-8") for module in ("changes", "services", "snapshots"))
+    raised = set(re.findall(r'(?:translation_key=|_invalid\(\s*|_error\()"(\w+)"', source))
+    failed = {Outcome.REFUSED, Outcome.UNKNOWN, NOT_WRITTEN}
+    assert ENGLISH["exceptions"].keys() == raised | {
+        "paused",
+        "needs_permission_switches",
+        "needs_permission_all",
+        *(f"link_{problem}" for problem in LinkProblem),
+        *(f"write_{outcome}{several}" for outcome in failed for several in ("", "_of_several")),
+    }
     for key, texts in ENGLISH["exceptions"].items():
         allowed = {"name", "until"} if key == "paused" else {"name", "reason"}
         assert placeholders(texts["message"]) <= allowed, key

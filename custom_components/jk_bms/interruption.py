@@ -13,7 +13,8 @@ from .changes import Changes
 from .const import DOMAIN
 from .errors import async_names
 
-ISSUE: Final = "interrupted"
+INTERRUPTED: Final = "interrupted"
+"""The repair's translation key, and how its id begins."""
 
 
 async def async_tell_of_interruption(hass: HomeAssistant, name: str, entry_id: str, changes: Changes) -> None:
@@ -29,11 +30,11 @@ async def async_tell_of_interruption(hass: HomeAssistant, name: str, entry_id: s
     ir.async_create_issue(
         hass,
         DOMAIN,
-        f"{ISSUE}_{entry_id}",
+        f"{INTERRUPTED}_{entry_id}",
         is_fixable=True,
         is_persistent=True,
         severity=ir.IssueSeverity.WARNING,
-        translation_key=ISSUE,
+        translation_key=INTERRUPTED,
         translation_placeholders={
             "name": name,
             "written": ", ".join(map(names, written)) or "-",

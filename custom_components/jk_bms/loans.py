@@ -20,6 +20,8 @@ from .changes import Changes, said_of
 from .const import DOMAIN
 from .errors import async_names, value_in_words
 
+NOT_RETURNED: Final = "not_returned"
+"""The repair's translation key, and how its id begins."""
 RETRY_AFTER: Final = timedelta(minutes=1)
 
 
@@ -29,7 +31,7 @@ class Loans:
     def __init__(self, hass: HomeAssistant, name: str, entry_id: str, changes: Changes) -> None:
         self._hass = hass
         self._name = name
-        self._issue_id = f"loan_{entry_id}"
+        self._issue_id = f"{NOT_RETURNED}_{entry_id}"
         self._changes = changes
         self._cancel: CALLBACK_TYPE | None = None
 
@@ -85,7 +87,7 @@ class Loans:
             self._issue_id,
             is_fixable=False,
             severity=ir.IssueSeverity.WARNING,
-            translation_key="not_returned",
+            translation_key=NOT_RETURNED,
             translation_placeholders={
                 "name": self._name,
                 "settings": ", ".join(
