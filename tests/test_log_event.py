@@ -9,8 +9,9 @@ import pytest
 from freezegun.api import FrozenDateTimeFactory
 from homeassistant.const import STATE_UNAVAILABLE, STATE_UNKNOWN, Platform
 from homeassistant.core import Event, EventStateChangedData, HomeAssistant, State, callback
+from homeassistant.helpers import restore_state
 from homeassistant.helpers.event import async_track_state_change_event
-from pytest_homeassistant_custom_component.common import mock_restore_cache_with_extra_data
+from homeassistant.util import dt as dt_util
 
 from custom_components.jk_bms.bms.alarms import Alarm
 from custom_components.jk_bms.bms.event_log import LogCode
@@ -220,18 +221,23 @@ async def test_no_link_is_made_for_it(packs: Packs, hass: HomeAssistant, state: 
     assert events == [("charge_overcurrent", 0x15, None, START_S + 1)]
 
 
-async def test_what_came_while_home_assistant_was_away(packs: Packs, hass: HomeAssistant) -> None:
+async def test_what_came_while_home_assistant_was_away(
+    packs: Packs, hass: HomeAssistant, hass_storage: dict[str, Any]
+) -> None:
     """The last announcement is remembered, so all behind it is new; also when it happened in the same second."""
     last = {"code": 0x15, "cell": None, "run_time_s": 900, "time": None}
-    mock_restore_cache_with_extra_data(
-        hass,
-        [
-            (
-                State("event.keller_event_log", "2026-01-01T12:00:00.000+00:00"),
-                {"last_event_type": "charge_overcurrent", "last_event_attributes": last},
-            )
+    hass_storage[restore_state.STORAGE_KEY] = {
+        "version": restore_state.STORAGE_VERSION,
+        "key": restore_state.STORAGE_KEY,
+        "data": [
+            {
+                "state": State("event.keller_event_log", "2026-01-01T12:00:00.000+00:00").as_dict(),
+                "extra_data": {"last_event_type": "charge_overcurrent", "last_event_attributes": last},
+                "last_seen": dt_util.utcnow().isoformat(),
+            }
         ],
-    )
+    }
+    await restore_state.async_get(hass).async_load()
     pack = await add(packs)
     events = record(hass)
     pack.link.log = (*OLD, LogEntry(900, 0x16), LogEntry(5_000, 0x64))
