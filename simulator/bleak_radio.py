@@ -27,6 +27,7 @@ from bleak.uuids import normalize_uuid_16, normalize_uuid_str
 from bluetooth_data_tools import mac_to_int, monotonic_time_coarse
 from habluetooth import BaseHaRemoteScanner, HaBluetoothConnector, usage
 
+from .bluez import BlueZ, path_of
 from .peripheral import GattError, Peripheral, Service
 
 if TYPE_CHECKING:
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
 DEFAULT_MTU = 23
 ATT_HEADER_SIZE = 3
 READ_NOT_PERMITTED = 0x02
+KEY_MISSING = 0x06
 GENERIC_ACCESS = Service(normalize_uuid_16(0x1800), 1, ())
 
 
@@ -66,13 +68,19 @@ class Air:
     def __init__(self, peripherals: Iterable[Peripheral] = (), stack: Stack = Stack.ESPHOME) -> None:
         self.peripherals = {peripheral.address: peripheral for peripheral in peripherals}
         self.stack = stack
+        self.bonds: set[str] = set()
+        """Addresses that the adapter or proxy has a bond with, whether or not the devices know of it still."""
+        self.bluez = BlueZ(self.bonds)
         self.stale_caches: set[str] = set()
         """Addresses whose services come out of a stale cache, without their own, until a client clears it."""
         self._faults: dict[str, Iterator[ConnectFault]] = {}
 
     def device(self, address: str) -> BLEDevice:
         """Return what a scanner would hand out for the device."""
-        return BLEDevice(address, self.peripherals[address].name, {"air": self})
+        details: dict[str, object] = {"air": self}
+        if self.stack is Stack.BLUEZ:
+            details["path"] = path_of(address)
+        return BLEDevice(address, self.peripherals[address].name, details)
 
     def advertised(self) -> list[Peripheral]:
         """Return the devices that can be heard: in range, and held by no client."""
@@ -142,7 +150,7 @@ class AirClient(BaseBleakClient):
         if pair:
             try:
                 await self.pair()
-            except BleakError:
+            except BaseException:
                 await self.disconnect()
                 raise
         stale = self.address in self._air.stale_caches
@@ -190,7 +198,7 @@ class AirClient(BaseBleakClient):
     @override
     async def pair(self, *args: Any, **kwargs: Any) -> None:
         try:
-            self._connected().pair()
+            self._bond(self._connected())
         except GattError as error:
             match self._air.stack:
                 case Stack.ESPHOME:
@@ -200,7 +208,22 @@ class AirClient(BaseBleakClient):
 
     @override
     async def unpair(self) -> None:
-        raise NotImplementedError("The simulated devices keep no bond to take back")
+        """Forget the bond, as a proxy does; BlueZ forgets the device with it, which is its own story."""
+        assert self._air.stack is Stack.ESPHOME
+        self._connected()
+        if self.address not in self._air.bonds:
+            raise BleakError("Unpairing failed due to error: 0")
+        self._air.bonds.discard(self.address)
+
+    def _bond(self, peripheral: Peripheral) -> None:
+        if self.address not in self._air.bonds:
+            peripheral.pair(self._enter)
+            self._air.bonds.add(self.address)
+        elif self._air.stack is Stack.ESPHOME and not peripheral.bonded:
+            raise GattError(KEY_MISSING)
+
+    def _enter(self) -> int | None:
+        return self._air.bluez.passkey(self.address) if self._air.stack is Stack.BLUEZ else None
 
     async def clear_cache(self) -> bool:
         """Forget the services; the next connection discovers them anew."""

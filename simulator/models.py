@@ -170,6 +170,8 @@ class Model:
     device_info: Mapping[str, Value] = field(default_factory=dict)
     frame_period_s: float = 0.55
     pairing: Pairing = Pairing.IMPOSSIBLE
+    asks_passcode: bool = False
+    """Whether a bond takes the device's pass code."""
     stream_after: frozenset[int] = frozenset({Command.SETTINGS_AND_STREAM})
     """What has to be asked for before cell info comes."""
     repeats_device_info: bool = False

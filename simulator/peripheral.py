@@ -12,6 +12,13 @@ from typing import Protocol
 type Notify = Callable[[int, bytes], None]
 """Sends one notification: value handle of the characteristic, payload (at most MTU - 3 bytes)."""
 
+type Enter = Callable[[], int | None]
+"""Enters the pass code at the client's end; None if that can't be done there."""
+
+
+def no_keyboard() -> None:
+    """Enter nothing."""
+
 
 class GattError(Exception):
     """An ATT error answered to a request, such as 0x05 (insufficient authentication)."""
@@ -49,6 +56,8 @@ class Peripheral(Protocol):
     service_uuids: tuple[str, ...]
     services: tuple[Service, ...]
     mtu: int
+    bonded: bool
+    """Whether it knows the bond that it once made."""
     connectable: bool
     """False while it is out of range, switched off, or any client holds it, also one of these radios (so the device
     sets it in `connected` and clears it in `disconnected`): no advertisement, no second connection."""
@@ -65,5 +74,5 @@ class Peripheral(Protocol):
     def write(self, handle: int, data: bytes) -> None:
         """The client wrote a characteristic. Raises GattError."""
 
-    def pair(self) -> None:
-        """The client asks for bonding. Raises GattError when the device cannot or will not."""
+    def pair(self, enter: Enter = no_keyboard) -> None:
+        """The client asks for bonding, and can enter a pass code. Raises GattError when the device won't have it."""

@@ -82,6 +82,7 @@ GENERAL_DISCOVERABLE_LE_ONLY = b"\x06"
 NOTIFICATION_SWITCH = normalize_uuid_16(0x2902)
 INVALID_HANDLE = 0x01
 READ_NOT_PERMITTED = 0x02
+KEY_MISSING = 0x06
 NOT_CONNECTED = -1
 """ESPHome's own code beside those of ATT."""
 
@@ -122,6 +123,8 @@ class Proxy:
         self.port = 0
         self.unanswered: set[str] = set()
         """Addresses of devices that are heard, but never answer an attempt to connect."""
+        self.bonds: set[int] = set()
+        """Devices that it has made a bond with, whether or not they know of it still."""
         self.links: dict[int, Link] = {}
         self.sessions: set[Session] = set()
         self.mode = BluetoothScannerMode.ACTIVE
@@ -341,17 +344,27 @@ class Session(asyncio.Protocol):
                     self.send(BluetoothDeviceConnectionResponse(address=address, connected=False))
             case BluetoothDeviceRequestType.PAIR:
                 try:
-                    self._reach(address).pair()
+                    self._pair(address)
                 except GattError as error:
                     self.send(BluetoothDevicePairingResponse(address=address, paired=False, error=error.code))
                 else:
                     self.send(BluetoothDevicePairingResponse(address=address, paired=True))
             case BluetoothDeviceRequestType.UNPAIR:
-                self.send(BluetoothDeviceUnpairingResponse(address=address, success=True))
+                bonded = address in self._proxy.bonds
+                self._proxy.bonds.discard(address)
+                self.send(BluetoothDeviceUnpairingResponse(address=address, success=bonded))
             case BluetoothDeviceRequestType.CLEAR_CACHE:
                 self.send(BluetoothDeviceClearCacheResponse(address=address, success=True))
             case _:
                 self._proxy.connect(self, address)
+
+    def _pair(self, address: int) -> None:
+        peripheral = self._reach(address)
+        if address not in self._proxy.bonds:
+            peripheral.pair()
+            self._proxy.bonds.add(address)
+        elif not peripheral.bonded:
+            raise GattError(KEY_MISSING)
 
     def _reach(self, address: int) -> Peripheral:
         link = self._proxy.links.get(address)

@@ -87,9 +87,9 @@ class Radio:
         """Return a link in the board's time."""
         return Link(*args, **kwargs | {"now": self.clock.now, "sleep": self.clock.sleep, "jitter": lambda: 0.0})
 
-    async def probe(self, *args: Any) -> Probe:
+    async def probe(self, *args: Any, **kwargs: Any) -> Probe:
         """Read the board once, in its time."""
-        return await probe(*args, now=self.clock.now, sleep=self.clock.sleep)
+        return await probe(*args, **kwargs, now=self.clock.now, sleep=self.clock.sleep)
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any, Final, override
 
@@ -14,7 +14,14 @@ from bluetooth_data_tools import human_readable_name
 from homeassistant.components import bluetooth
 from homeassistant.components.bluetooth import BluetoothServiceInfoBleak
 from homeassistant.components.bluetooth.match import ble_device_matches
-from homeassistant.config_entries import SOURCE_RECONFIGURE, ConfigFlow, ConfigFlowResult, OptionsFlowWithReload
+from homeassistant.config_entries import (
+    SOURCE_REAUTH,
+    SOURCE_RECONFIGURE,
+    ConfigEntry,
+    ConfigFlow,
+    ConfigFlowResult,
+    OptionsFlowWithReload,
+)
 from homeassistant.const import CONF_ADDRESS, UnitOfTime
 from homeassistant.core import callback
 from homeassistant.data_entry_flow import section
@@ -27,13 +34,17 @@ from homeassistant.helpers.selector import (
     SelectSelectorConfig,
     SelectSelectorMode,
     TextSelector,
+    TextSelectorConfig,
+    TextSelectorType,
 )
 from homeassistant.loader import async_get_bluetooth
 
+from .bms.gatt import PAIRING_PROBLEMS
 from .bms.link import LinkError, LinkMode, LinkProblem, Probe, probe
 from .const import (
     CONF_INTERVAL,
     CONF_MODE,
+    CONF_PASSCODE,
     CONF_PAUSE_MINUTES,
     CONF_PERMISSION,
     CONF_PUBLISH_INTERVAL,
@@ -53,7 +64,7 @@ from .const import (
     MIN_WRITES_PER_DAY,
 )
 from .coordinator import JkBmsConfigEntry, name_for_log
-from .errors import reachability
+from .errors import carrier, reachability
 from .permission import Permission
 
 _LOGGER = logging.getLogger(__name__)
@@ -61,6 +72,8 @@ _LOGGER = logging.getLogger(__name__)
 SECTION_ADVANCED: Final = "advanced"
 UNKNOWN_PROBLEM: Final = "unknown"
 _ADDRESS: Final = re.compile(r"(?:[0-9A-F]{2}:){5}[0-9A-F]{2}")
+_PASSCODE: Final = re.compile(r"[0-9]{1,6}")
+"""A passkey of Bluetooth Low Energy is a number of up to six digits."""
 _NOT_MEASURED: Final = "-"
 
 
@@ -71,6 +84,9 @@ def _number(least: int, most: int, unit: UnitOfTime | None = None) -> Callable[[
     return probatio.All(NumberSelector(config), probatio.Coerce(int))
 
 
+PASSCODE_SCHEMA: Final = probatio.Schema(
+    {probatio.Required(CONF_PASSCODE): TextSelector(TextSelectorConfig(type=TextSelectorType.PASSWORD))}
+)
 OPTIONS_SCHEMA: Final = probatio.Schema(
     {
         probatio.Required(CONF_PERMISSION, default=Permission.READ_ONLY): SelectSelector(
@@ -112,6 +128,7 @@ class JkBmsConfigFlow(ConfigFlow, domain=DOMAIN):
     def __init__(self) -> None:
         self._address = ""
         self._name = ""
+        self._passcode: str | None = None
         self._scan: asyncio.Task[None] | None = None
         self._reading: asyncio.Task[Probe] | None = None
         self._probe: Probe | None = None
@@ -187,9 +204,22 @@ class JkBmsConfigFlow(ConfigFlow, domain=DOMAIN):
         if user_input is not None:
             return await self.async_step_connect()
         entry = self._get_reconfigure_entry()
-        self._address = entry.data[CONF_ADDRESS]
-        self._name = entry.title
+        self._take_up(entry)
+        self._passcode = entry.data.get(CONF_PASSCODE)
         return self._form("reconfigure")
+
+    async def async_step_reauth(self, _entry_data: Mapping[str, Any]) -> ConfigFlowResult:
+        """Take up a pack that refuses the bond that it wants."""
+        self._take_up(self._get_reauth_entry())
+        return await self.async_step_reauth_confirm()
+
+    async def async_step_reauth_confirm(self, user_input: dict[str, Any] | None = None) -> ConfigFlowResult:
+        """Ask for the pass code of a pack that is set up."""
+        return await self._ask_passcode("reauth_confirm", user_input)
+
+    async def async_step_passcode(self, user_input: dict[str, Any] | None = None) -> ConfigFlowResult:
+        """Ask for the pass code of a pack that has just refused a bond without one, or with another."""
+        return await self._ask_passcode("passcode", user_input)
 
     async def async_step_connect(self, _user_input: dict[str, Any] | None = None) -> ConfigFlowResult:
         """Connect and read one good set of frames."""
@@ -211,11 +241,19 @@ class JkBmsConfigFlow(ConfigFlow, domain=DOMAIN):
             _LOGGER.exception("Unexpected error while reading a pack")
             self._problem = UNKNOWN_PROBLEM
         self._reading = None
+        if self._problem in PAIRING_PROBLEMS:
+            if self._passcode is None:
+                self._problem = None  # a question, no mistake
+            return self.async_show_progress_done(
+                next_step_id="reauth_confirm" if self.source == SOURCE_REAUTH else "passcode"
+            )
         return self.async_show_progress_done(next_step_id=self._last_form if self._problem else "pack")
 
     async def async_step_pack(self, user_input: dict[str, Any] | None = None) -> ConfigFlowResult:
         """Show what the pack says; the entry comes after that."""
         assert self._probe
+        if self.source == SOURCE_REAUTH:
+            return self.async_update_and_abort(self._get_reauth_entry())
         if user_input is None:
             telemetry, info = self._probe.telemetry, self._probe.device_info
             voltage_v = telemetry.pack_voltage_v or telemetry.sum_of_cells_v
@@ -234,19 +272,45 @@ class JkBmsConfigFlow(ConfigFlow, domain=DOMAIN):
         if self.source == SOURCE_RECONFIGURE:
             return self.async_update_and_abort(self._get_reconfigure_entry())
         self._abort_if_unique_id_configured()
-        return self.async_create_entry(title=self._title(self._probe), data={CONF_ADDRESS: self._address})
+        return self.async_create_entry(
+            title=self._title(self._probe), data={CONF_ADDRESS: self._address} | self._secret
+        )
+
+    @property
+    def _secret(self) -> dict[str, str]:
+        return {} if self._passcode is None else {CONF_PASSCODE: self._passcode}
+
+    def _take_up(self, entry: ConfigEntry) -> None:
+        self._address = entry.data[CONF_ADDRESS]
+        self._name = entry.title
+
+    async def _ask_passcode(self, step_id: str, user_input: dict[str, Any] | None) -> ConfigFlowResult:
+        errors = {}
+        if user_input is not None:
+            passcode = user_input[CONF_PASSCODE].strip()
+            if _PASSCODE.fullmatch(passcode):
+                self._passcode = passcode
+                return await self.async_step_connect()
+            self._problem = None
+            errors[CONF_PASSCODE] = "invalid_passcode"
+        return self._form(step_id, PASSCODE_SCHEMA, errors)
 
     async def _read(self) -> Probe:
         find_device = partial(bluetooth.async_ble_device_from_address, self.hass, self._address, connectable=True)
-        if self.source != SOURCE_RECONFIGURE:
-            return await probe(name_for_log(self._address), find_device)
+        reading = partial(probe, name_for_log(self._address), find_device, passcode=self._passcode)
+        if self.source not in (SOURCE_RECONFIGURE, SOURCE_REAUTH):
+            return await reading()
         # A board takes one client only, and the entry may be holding it.
-        entry_id = self._get_reconfigure_entry().entry_id
-        await self.hass.config_entries.async_unload(entry_id)
+        entries = self.hass.config_entries
+        entry = entries.async_get_known_entry(self.context["entry_id"])
+        await entries.async_unload(entry.entry_id)
         try:
-            return await probe(name_for_log(self._address), find_device)
+            read = await reading()
+            entries.async_update_entry(entry, data=entry.data | self._secret)
+            return read
         finally:
-            self.hass.config_entries.async_schedule_reload(entry_id)
+            # Not by a reload, which would end this flow if it is about the pass code.
+            self.hass.async_create_task(entries.async_setup(entry.entry_id), f"{DOMAIN} set up anew")
 
     async def _found(self) -> dict[str, BluetoothServiceInfoBleak]:
         """Return the boards in reach that have no entry, nearest first."""
@@ -272,7 +336,11 @@ class JkBmsConfigFlow(ConfigFlow, domain=DOMAIN):
             step_id=step_id,
             data_schema=schema,
             errors=errors,
-            description_placeholders={"name": self._name, "reason": reason},
+            description_placeholders={
+                "name": self._name,
+                "reason": reason,
+                "carrier": carrier(self.hass, self._address),
+            },
         )
 
     def _title(self, read: Probe) -> str:

@@ -33,12 +33,24 @@ def reachability(hass: HomeAssistant, address: str) -> str:
 
 
 @callback
+def carrier(hass: HomeAssistant, address: str) -> str:
+    """Return the adapter or proxy that hears the address best, through which it is connected; "-" if none does."""
+    heard_by = bluetooth.async_scanner_devices_by_address(hass, address, connectable=True)
+    best = max(heard_by, key=lambda heard: heard.advertisement.rssi, default=None)
+    return best.scanner.name if best else "-"
+
+
+@callback
 def in_words(hass: HomeAssistant, name: str, address: str, error: LinkError) -> Translation:
     """Return the message for the problem of a pack."""
     return Translation(
         translation_domain=DOMAIN,
         translation_key=f"link_{error.problem}",
-        translation_placeholders={"name": name, "reason": reachability(hass, address)},
+        translation_placeholders={
+            "name": name,
+            "reason": reachability(hass, address),
+            "carrier": carrier(hass, address),
+        },
     )
 
 

@@ -1,4 +1,7 @@
-"""Repairs: what has been wrong for long and only the owner can set right. Each is taken back when it is over."""
+"""Repairs: what has been wrong for long and only the owner can set right. Each is taken back when it is over.
+
+A missing pass code is a flow of Home Assistant's own, which is started and ended here like the rest.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +9,8 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Final
 
-from homeassistant.components.repairs import RepairsFlow
+from homeassistant.components.repairs import ConfirmRepairFlow, RepairsFlow
+from homeassistant.config_entries import SOURCE_REAUTH
 from homeassistant.core import CALLBACK_TYPE, HomeAssistant, callback
 from homeassistant.helpers import issue_registry as ir
 from homeassistant.helpers.event import async_track_time_interval
@@ -14,9 +18,11 @@ from homeassistant.util import dt as dt_util
 from homeassistant.util.hass_dict import HassKey
 
 from .advice_repair import ReviewFlow
+from .bms.gatt import PAIRING_PROBLEMS
 from .bms.link import LinkProblem, LinkState
 from .const import DOMAIN
 from .coordinator import JkBmsConfigEntry
+from .interruption import INTERRUPTED
 
 CHECK_EVERY: Final = timedelta(minutes=1)
 BUSY_FOR: Final = timedelta(minutes=10)
@@ -32,14 +38,12 @@ GOOD_SHARE: Final = 0.25
 class Issue(StrEnum):
     """The repairs, by their translation key."""
 
-    PAIRING_NEEDED = "pairing_needed"
     BUSY = "busy"
     BAD_FRAMES = "bad_frames"
     SETTINGS_TO_REVIEW = "settings_to_review"
 
 
 _SEVERITY: Final = {
-    Issue.PAIRING_NEEDED: ir.IssueSeverity.ERROR,
     Issue.BUSY: ir.IssueSeverity.WARNING,
     Issue.BAD_FRAMES: ir.IssueSeverity.WARNING,
     Issue.SETTINGS_TO_REVIEW: ir.IssueSeverity.WARNING,
@@ -75,9 +79,11 @@ def report(hass: HomeAssistant, entry: JkBmsConfigEntry, issue: Issue, *, presen
 
 
 async def async_create_fix_flow(
-    hass: HomeAssistant, _issue_id: str, data: dict[str, str | int | float | None] | None
+    hass: HomeAssistant, issue_id: str, data: dict[str, str | int | float | None] | None
 ) -> RepairsFlow:
-    """Return the flow of the one issue that can be fixed by Home Assistant: settings to review."""
+    """Return the flow that leads through the settings to review, or the one that only wants to be read."""
+    if issue_id.startswith(INTERRUPTED):
+        return ConfirmRepairFlow()
     assert data
     return ReviewFlow(hass.config_entries.async_get_known_entry(str(data[_ENTRY_ID])))
 
@@ -96,8 +102,8 @@ def judge_setup(hass: HomeAssistant, entry: JkBmsConfigEntry, problem: LinkProbl
 
     Home Assistant makes another after 5 s, then after twice as long each time, up to ten minutes.
     """
-    if problem is LinkProblem.PAIRING_NEEDED:
-        report(hass, entry, Issue.PAIRING_NEEDED, present=True)
+    if problem in PAIRING_PROBLEMS:
+        entry.async_start_reauth(hass)
     busy_since = hass.data.setdefault(_BUSY_SINCE, {})
     if problem is not LinkProblem.BUSY:
         busy_since.pop(entry.entry_id, None)
@@ -141,15 +147,16 @@ class RepairWatch:
 
     def _check_pairing(self) -> None:
         status = self._entry.runtime_data.link.status
-        if status.problem is LinkProblem.PAIRING_NEEDED:
+        if status.problem in PAIRING_PROBLEMS:
             self._connects = None
-            report(self._hass, self._entry, Issue.PAIRING_NEEDED, present=True)
+            self._entry.async_start_reauth(self._hass)
             return
         # A board that wants pairing lets a client connect and drops it within seconds: a link counts from the second
         # look on. One that waits for its next read has just read well.
         held = status.state is LinkState.CONNECTED and status.connects == self._connects
         if held or (status.state is LinkState.WAITING and status.problem is None):
-            report(self._hass, self._entry, Issue.PAIRING_NEEDED, present=False)
+            for flow in self._entry.async_get_active_flows(self._hass, {SOURCE_REAUTH}):
+                self._hass.config_entries.flow.async_abort(flow["flow_id"])
         self._connects = status.connects if status.state is LinkState.CONNECTED else None
 
     def _check_busy(self, now: datetime) -> None:

@@ -13,7 +13,7 @@ from custom_components.jk_bms.bms.frames import ACKNOWLEDGE, Command, command
 from custom_components.jk_bms.bms.layout import CELL_INFO, DEVICE_INFO, SETTINGS, FrameType, Generation
 from custom_components.jk_bms.bms.telemetry import LogEntry
 from simulator.encode import encode, encode_event_log
-from simulator.peripheral import Characteristic, GattError, Notify, Service
+from simulator.peripheral import Characteristic, Enter, GattError, Notify, Service, no_keyboard
 
 from .clock import FakeClock
 
@@ -90,6 +90,7 @@ class ScriptedBoard:
     service_uuids: tuple[str, ...] = (FFE0,)
     services: Table = ONE_CHARACTERISTIC
     mtu: int = 247
+    bonded: bool = False
     connectable: bool = True
 
     info: bytes | None = field(default_factory=device_info)
@@ -104,10 +105,17 @@ class ScriptedBoard:
     """It drops every link after so long."""
     refuses: int | None = None
     """ATT error code of a subscription."""
+    wants_bond: bool = False
+    """It refuses a subscription until there is a bond."""
+    pairing_error: int | None = 0x05
+    """ATT error code of a pairing."""
+    passcode: int | None = None
+    """What has to be entered for a bond."""
     wants_info_first: bool = True
     """It streams only after 0x97, then 0x96, as newer firmware does."""
 
     connections: int = 0
+    pairings: int = 0
     written: list[tuple[float, bytes]] = field(default_factory=list)
     handles: set[tuple[str, int]] = field(default_factory=set)
     drop: Callable[[], None] | None = None
@@ -132,6 +140,8 @@ class ScriptedBoard:
     def subscribe(self, handle: int, *, enabled: bool) -> None:
         if self.refuses is not None:
             raise GattError(self.refuses)
+        if self.wants_bond and not self.bonded:
+            raise GattError(0x05)
         self.handles.add(("notify", handle))
         self._listener = handle if enabled else None
 
@@ -155,8 +165,13 @@ class ScriptedBoard:
             case _:
                 raise AssertionError(f"a command that is not for reading: {data.hex()}")
 
-    def pair(self) -> None:
-        raise GattError(0x05)
+    def pair(self, enter: Enter = no_keyboard) -> None:
+        self.pairings += 1
+        if self.pairing_error is not None:
+            raise GattError(self.pairing_error)
+        if self.passcode is not None and enter() != self.passcode:
+            raise GattError(0x05)
+        self.bonded = True
 
     @property
     def commands(self) -> list[int]:

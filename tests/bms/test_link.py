@@ -529,7 +529,7 @@ async def test_loss_noticed_by_a_write_only(bench: Bench) -> None:
     link = bench.link()
     link.receiver.feed(device_info(software=b"19.30"), bench.clock.now())
     await link.start()
-    await bench.clock.until(lambda: link.status.failures == 3)
+    await bench.clock.until(lambda: link.status.failures == 4)
     assert link.status.problem is LinkProblem.PAIRING_NEEDED, "early losses, not writes that failed"
 
 
@@ -784,9 +784,13 @@ async def test_refusal_means_pairing(
 ) -> None:
     bench.air.stack, board.refuses = stack, code
     link = bench.link()
-    assert await bench.fails(link) is LinkProblem.PAIRING_NEEDED
+    assert await bench.fails(link) is LinkProblem.CONNECTION_FAILED, "it isn't known yet whether that can be helped"
     await clock.run(590)
+    assert link.status.problem is LinkProblem.PAIRING_NEEDED
     assert link.status.failures == 2, "it doesn't insist"
+    await clock.run(30)
+    assert (link.status.failures, link.status.problem) == (3, LinkProblem.PAIRING_NEEDED)
+    assert board.pairings == 1
 
 
 async def test_other_refusal_is_no_pairing(bench: Bench, board: ScriptedBoard) -> None:
@@ -811,12 +815,14 @@ async def test_third_drop_within_seconds(
     board.info, board.drops_after_s = device_info(software=version), after_s
     link = bench.link()
     await link.start()
-    for expected in (LinkProblem.CONNECTION_FAILED, LinkProblem.CONNECTION_FAILED, problem):
+    for expected in (*[LinkProblem.CONNECTION_FAILED] * 3, problem):
         lost = link.status.drops + link.status.failures
         await clock.until(lambda lost=lost: link.status.drops + link.status.failures > lost)  # type: ignore[misc]
         assert link.status.problem is expected
+    connections = board.connections
     await clock.run(120)
-    assert (board.connections == 3) is (problem is LinkProblem.PAIRING_NEEDED), "it doesn't insist"
+    assert (board.connections == connections) is (problem is LinkProblem.PAIRING_NEEDED), "it doesn't insist"
+    assert (board.pairings > 0) is (problem is LinkProblem.PAIRING_NEEDED)
     board.drops_after_s = None
 
 
@@ -897,7 +903,7 @@ async def test_missing_characteristics(
     assert await bench.fails(link) is problem
     assert board.connections == 2
     if version == b"19.31":
-        await clock.until(lambda: link.status.failures == 3)
+        await clock.until(lambda: link.status.failures == 4)
         assert link.status.problem is LinkProblem.PAIRING_NEEDED
 
 
@@ -908,7 +914,7 @@ async def test_discovery_that_breaks_off(bench: Bench, clock: FakeClock) -> None
         assert await bench.fails(link) is LinkProblem.CONNECTION_FAILED
         link.receiver.feed(device_info(software=b"19.30"), clock.now())
         await clock.until(lambda: LinkProblem.PAIRING_NEEDED in bench.problems)
-        assert link.status.failures == 4, "three since its software is known"
+        assert link.status.failures == 6, "three since its software is known, and two tries to make a bond"
 
 
 async def test_board_that_never_says_a_word(bench: Bench, board: ScriptedBoard, clock: FakeClock) -> None:
@@ -1311,7 +1317,7 @@ async def test_probe_in_vain(bench: Bench, board: ScriptedBoard) -> None:
 
 @pytest.mark.parametrize(
     ("version", "connections", "problem"),
-    [(b"19.30", 3, LinkProblem.PAIRING_NEEDED), (b"19.27", 1, LinkProblem.CONNECTION_FAILED)],
+    [(b"19.30", 5, LinkProblem.PAIRING_NEEDED), (b"19.27", 1, LinkProblem.CONNECTION_FAILED)],
 )
 async def test_probe_of_a_board_that_drops(
     bench: Bench, board: ScriptedBoard, version: bytes, connections: int, problem: LinkProblem

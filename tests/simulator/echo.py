@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-from simulator.peripheral import Characteristic, GattError, Notify, Service
+from simulator.peripheral import Characteristic, Enter, GattError, Notify, Service, no_keyboard
 
 FFE0 = "0000ffe0-0000-1000-8000-00805f9b34fb"
 FFE1 = "0000ffe1-0000-1000-8000-00805f9b34fb"
@@ -33,6 +33,7 @@ class Echo:
         ),
     )
     mtu: int = 23
+    bonded: bool = False
     connectable: bool = True
     refuses: int | None = None
     """ATT error code of every request until a bond exists."""
@@ -64,10 +65,11 @@ class Echo:
             for start in range(0, len(data), self.mtu - 3):
                 self._notify(NOTIFY_HANDLE, data[start : start + self.mtu - 3])
 
-    def pair(self) -> None:
+    def pair(self, enter: Enter = no_keyboard) -> None:
         if self.pairing_error is not None:
             raise GattError(self.pairing_error)
         self.refuses = None
+        self.bonded = True
 
     def _check(self) -> None:
         if self.refuses is not None:

@@ -26,7 +26,6 @@ from bleak_retry_connector import (
     BleakNotFoundError,
     BleakOutOfConnectionSlotsError,
     device_source,
-    establish_connection,
 )
 
 from .frames import Command, command
@@ -39,8 +38,6 @@ SERVICE_UUID: Final = normalize_uuid_16(0xFFE0)
 CHARACTERISTIC_UUID: Final = normalize_uuid_16(0xFFE1)
 _GENERIC_SERVICES: Final = {normalize_uuid_16(0x1800), normalize_uuid_16(0x1801)}
 
-CONNECT_ATTEMPTS: Final = 2
-"""Attempts, of up to 20 s each, before a failure is told; the link then tries again in its own time."""
 GATT_TIMEOUT_S: Final = 15.0
 SETTLE_S: Final = 0.2
 """Pause between subscribing and the first command, as every client that never failed keeps it."""
@@ -57,7 +54,7 @@ UNBONDED_DROP_S: Final = 10.0
 
 # ATT errors 0x05 and 0x0F and failed pairing have no type that all backends share, only these words.
 _WANTS_BOND: Final = re.compile(
-    r"insufficient (authentication|encryption)|authentication ?failed|pairing failed", re.IGNORECASE
+    r"insufficient (authentication|encryption)|authentication ?failed|pairing (failed|is not available)", re.IGNORECASE
 )
 _NO_SERVICES: Final = re.compile(r"(discover|get) services", re.IGNORECASE)
 
@@ -70,10 +67,19 @@ class LinkProblem(StrEnum):
     BUSY = "busy"
     """The device is near but silent: another client holds it (or it has just been switched off)."""
     PAIRING_NEEDED = "pairing_needed"
+    """The device wants a bond, and refuses one without a pass code."""
+    WRONG_PASSCODE = "wrong_passcode"
+    PASSCODE_NOT_ASKED = "passcode_not_asked"
+    """The device refuses a bond, and what connects to it gave no way to enter the pass code that there is."""
     NO_DATA = "no_data"
     """Connected, but the board sends no cell info."""
     NOT_A_JK_BMS = "not_a_jk_bms"
     CONNECTION_FAILED = "connection_failed"
+
+
+PAIRING_PROBLEMS: Final = frozenset(
+    {LinkProblem.PAIRING_NEEDED, LinkProblem.WRONG_PASSCODE, LinkProblem.PASSCODE_NOT_ASKED}
+)
 
 
 class LinkError(Exception):
@@ -112,6 +118,10 @@ class Clock:
             work.cancel()
             alarm.cancel()
             await asyncio.gather(work, alarm, return_exceptions=True)
+
+
+type Establish = Callable[[BLEDevice, str, Callable[[BleakClient], None]], Awaitable[BleakClientWithServiceCache]]
+"""Connects to a device, under a name for the log, and says when the link is lost. Raises what bleak raises."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,12 +204,10 @@ class Connection:
         self._expected: dict[asyncio.Future[Reading | None], Callable[[Reading], bool]] = {}
         self._lost_early = False
 
-    async def open(self, device: BLEDevice, client_class: type[BleakClientWithServiceCache]) -> None:
+    async def open(self, device: BLEDevice, establish: Establish) -> None:
         """Connect and subscribe. Raises LinkError, and leaves nothing connected then."""
         with self._bleak_errors():
-            client = await establish_connection(
-                client_class, device, self._name, self._on_disconnect, max_attempts=CONNECT_ATTEMPTS
-            )
+            client = await establish(device, self._name, self._on_disconnect)
         self.source = source_of(device)
         self._client, self._opened_s = client, self._clock.now()
         try:
@@ -371,7 +379,7 @@ async def connect(
     receiver: Receiver,
     on_reading: Callable[[Reading], None],
     clock: Clock,
-    client_class: type[BleakClientWithServiceCache],
+    establish: Establish,
 ) -> Connection:
     """Return a connection that listens; once more, with new services, if the remembered ones are of no use.
 
@@ -383,7 +391,7 @@ async def connect(
         if device is None:
             raise LinkError(LinkProblem.OUT_OF_RANGE)
         connection = Connection(name, receiver, on_reading, clock)
-        await connection.open(device, client_class)
+        await connection.open(device, establish)
         return connection
 
     try:

@@ -15,6 +15,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from functools import partial
 from typing import Final
 
 from bleak.backends.device import BLEDevice
@@ -23,7 +24,7 @@ from bleak_retry_connector import BleakClientWithServiceCache
 from .board import Board
 from .bonding import Bonding
 from .frames import Command
-from .gatt import Clock, Connection, LinkError, LinkProblem, connect, is_telemetry
+from .gatt import PAIRING_PROBLEMS, Clock, Connection, Establish, LinkError, LinkProblem, connect, is_telemetry
 from .layout import FrameType
 from .receiver import Reading, Receiver
 from .telemetry import DeviceInfo, LogEntry, Telemetry, decode_device_info
@@ -44,12 +45,13 @@ STABLE_S: Final = 10.0
 LONGEST_RETRY_S: Final = 60.0
 HOPELESS_RETRY_S: Final = 600.0
 PAIRING_RETRY_S: Final = 60.0
-"""Rest of a board that wants a bond and is heard: its owner may have paired it."""
-PROBE_TIMEOUT_S: Final = 60.0
+"""Rest of a board that refused a bond and is heard: its owner may have paired it."""
+PROBE_TIMEOUT_S: Final = 90.0
+"""Long enough to find out that a board wants a bond, and to make one."""
 GOOD_SIGNAL_DBM: Final = -85
 """A device that was last heard at least that well has not just gone out of range."""
 
-_HOPELESS: Final = {LinkProblem.PAIRING_NEEDED, LinkProblem.NOT_A_JK_BMS}
+_HOPELESS: Final = PAIRING_PROBLEMS | {LinkProblem.NOT_A_JK_BMS}
 _SILENT: Final = {LinkProblem.OUT_OF_RANGE, LinkProblem.BUSY}
 _MOST_DOUBLINGS: Final = 6
 
@@ -125,7 +127,8 @@ class Link:
 
     `name` stands in debug messages. `find_device` returns the device as the Bluetooth stack knows it now, or None if
     it isn't heard. `on_reading` gets every frame, also those that must not be believed; `on_status` every change.
-    What these raise is logged once and never ends the link. `jitter` returns a number from 0 to 1.
+    What these raise is logged once and never ends the link. `jitter` returns a number from 0 to 1. `passcode` is what
+    the board may ask for when a bond is made.
     """
 
     def __init__(
@@ -137,6 +140,7 @@ class Link:
         *,
         mode: LinkMode = LinkMode.LIVE,
         interval_s: float = 60,
+        passcode: str | None = None,
         now: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
         jitter: Callable[[], float] = random.random,
@@ -153,7 +157,6 @@ class Link:
         self._interval_s = interval_s
         self._clock = Clock(now, sleep)
         self._jitter = jitter
-        self._client_class = client_class
 
         self._task: asyncio.Task[None] | None = None
         self._paused_until_s: float | None = None
@@ -172,11 +175,17 @@ class Link:
 
         self._failures_in_a_row = 0
         self._failed_s = now()
-        self._bonding = Bonding(self.receiver)
+        self._bonding = Bonding(self.receiver, self._clock, passcode)
+        self._establish = partial(self._bonding.establish, client_class)
         self._heard_s: float | None = None
         self._heard_dbm: int | None = None
         self._lost_s: float | None = None
         """When the device vanished while it was ours; None if it was let go on purpose."""
+
+    @property
+    def in_doubt(self) -> bool:
+        """Whether the board may want a bond, which the coming attempts find out."""
+        return self._bonding.in_doubt
 
     async def start(self) -> None:
         """Start connecting; returns at once."""
@@ -215,7 +224,7 @@ class Link:
         if self.status.state is not LinkState.DISCONNECTED:
             return
         rested = now_s - self._failed_s >= PAIRING_RETRY_S
-        if problem in _SILENT or (problem is LinkProblem.PAIRING_NEEDED and rested):
+        if problem in _SILENT or (problem in PAIRING_PROBLEMS and rested):
             self._wake.set()
 
     async def refresh(self) -> None:
@@ -292,7 +301,7 @@ class Link:
     async def _hold(self) -> None:
         """Have the link for as long as the mode wants it. Raises LinkError when it fails or is lost."""
         connection = await connect(
-            self._name, self._find_device, self.receiver, self._deliver, self._clock, self._client_class
+            self._name, self._find_device, self.receiver, self._deliver, self._clock, self._establish
         )
         try:
             await connection.start_stream()
@@ -456,6 +465,7 @@ async def probe(
     name: str,
     find_device: Callable[[], BLEDevice | None],
     *,
+    passcode: str | None = None,
     timeout_s: float = PROBE_TIMEOUT_S,
     now: Callable[[], float] = time.monotonic,
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
@@ -464,7 +474,7 @@ async def probe(
     """Connect to a board, read what it is and one set of values, and let go. Raises LinkError."""
     clock = Clock(now, sleep)
     try:
-        return await clock.within(_probe(name, find_device, clock, client_class), timeout_s)
+        return await clock.within(_probe(name, find_device, clock, client_class, passcode), timeout_s)
     except TimeoutError:
         raise LinkError(LinkProblem.CONNECTION_FAILED) from None
 
@@ -474,15 +484,17 @@ async def _probe(
     find_device: Callable[[], BLEDevice | None],
     clock: Clock,
     client_class: type[BleakClientWithServiceCache],
+    passcode: str | None,
 ) -> Probe:
     receiver = Receiver()
-    bonding = Bonding(receiver)
+    bonding = Bonding(receiver, clock, passcode)
+    establish = partial(bonding.establish, client_class)
     while True:
         try:
-            return await _probe_once(name, find_device, receiver, clock, client_class)
+            return await _probe_once(name, find_device, receiver, clock, establish)
         except LinkError as error:
             problem = bonding.judge(error)
-            if problem is LinkProblem.PAIRING_NEEDED or not bonding.suspected:
+            if problem in PAIRING_PROBLEMS or not bonding.in_doubt:
                 raise LinkError(problem) from error
 
 
@@ -491,9 +503,9 @@ async def _probe_once(
     find_device: Callable[[], BLEDevice | None],
     receiver: Receiver,
     clock: Clock,
-    client_class: type[BleakClientWithServiceCache],
+    establish: Establish,
 ) -> Probe:
-    connection = await connect(name, find_device, receiver, lambda _: None, clock, client_class)
+    connection = await connect(name, find_device, receiver, lambda _: None, clock, establish)
     try:
         await connection.start_stream()
         reading = await connection.reading(is_telemetry, TELEMETRY_TIMEOUT_S)
