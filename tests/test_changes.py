@@ -7,7 +7,9 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from homeassistant.components.event import ATTR_EVENT_TYPE
 from homeassistant.components.repairs import ConfirmRepairFlow
+from homeassistant.const import Platform
 from homeassistant.core import Context, HomeAssistant
 from homeassistant.exceptions import HomeAssistantError, ServiceValidationError
 from homeassistant.helpers import issue_registry as ir
@@ -387,14 +389,30 @@ async def test_commands_need_permission(packs: Packs) -> None:
 
 
 async def test_whose_change_it_was(pack: Pack, packs: Packs) -> None:
-    assert not changes(pack).made("charge_current_limit_a", 40)
+    def last() -> str:
+        return str(pack.get("setting_changed", Platform.EVENT).attributes[ATTR_EVENT_TYPE])
+
+    async def by_the_app(current_a: float) -> None:
+        await pack.give(replace(SETTINGS_32S, charge_current_limit_a=current_a))
+
     await changes(pack).async_apply({"charge_current_limit_a": 40})
-    assert changes(pack).made("charge_current_limit_a", 40.0)
-    assert not changes(pack).made("charge_current_limit_a", 30)
+    assert last() == "changed_here"
+    await by_the_app(30)
+    assert last() == "changed_elsewhere"
+    await by_the_app(40)
+    assert last() == "changed_elsewhere", "what was written here once doesn't count for ever"
+    pack.link.outcomes["charge_current_limit_a"] = Outcome.REFUSED
+    with pytest.raises(HomeAssistantError):
+        await changes(pack).async_apply({"charge_current_limit_a": 50})
+    await by_the_app(50)
+    assert last() == "changed_elsewhere", "what the board refused wasn't made here"
     await changes(pack).async_instruct(Instruction.LOAD_LFP_DEFAULTS, confirm=True)
-    assert changes(pack).made("charge_current_limit_a", 30)
+    await by_the_app(25)
+    assert last() == "changed_here"
     await packs.advance(61)
-    assert not changes(pack).made("charge_current_limit_a", 30)
+    await pack.give(telemetry_32s())
+    await by_the_app(26)
+    assert last() == "changed_elsewhere"
 
 
 async def test_the_record_survives_a_restart(pack: Pack, packs: Packs, hass: HomeAssistant) -> None:

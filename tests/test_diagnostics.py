@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import re
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from homeassistant.components.diagnostics.const import DOMAIN as DIAGNOSTICS
-from homeassistant.core import HomeAssistant
+from homeassistant.core import Context, HomeAssistant
 from homeassistant.setup import async_setup_component
+from homeassistant.util import dt as dt_util
 from pytest_homeassistant_custom_component.typing import ClientSessionGenerator
 
 from custom_components.jk_bms.bms.frames import FrameAssembler
@@ -103,6 +105,12 @@ async def test_what_is_in_it(hass: HomeAssistant, hass_client: ClientSessionGene
         "confirmed": True,
         "newer_than_known": False,
         "certain": True,
+        "ratings": {
+            "cell_count": 16,
+            "balance_current_limit_a": 2,
+            "charge_current_limit_a": 200,
+            "discharge_current_limit_a": 200,
+        },
     }
     assert data["counters"]["good"] > 15
     assert data["counters"]["implausible"] == 0
@@ -134,3 +142,22 @@ async def test_entry_that_is_not_loaded(hass: HomeAssistant, hass_client: Client
     data = data_of(await download(hass, hass_client, pack.entry.entry_id))
     assert data["entry"]["state"] == "setup_retry"
     assert "scanner(s) registered" in data["bluetooth"]["reachability"]
+
+
+async def test_changes_without_names(hass: HomeAssistant, hass_client: ClientSessionGenerator, packs: Packs) -> None:
+    pack = await packs.add(*PACK_32S, permission="all")
+    user = await hass.auth.async_create_user("Peter Mueller")
+    until = dt_util.utcnow() + timedelta(hours=1)
+    context = Context(user_id=user.id)
+    await pack.coordinator.changes.async_apply({"charge_current_limit_a": 40}, context=context, until=until)
+    await pack.coordinator.changes.async_apply({"user_data": "Mueller"}, context=context)
+    await pack.coordinator.snapshots.async_save("Mueller's settings")
+    text = await download(hass, hass_client, pack.entry.entry_id)
+    assert "Mueller" not in text
+    found = data_of(text)["changes"]
+    assert (found["permission"], found["writes_today"], found["copies"]) == ("all", 2, 1)
+    assert list(found["to_return"]) == ["charge_current_limit_a"]
+    first, second = found["last"]
+    assert first.pop("at")
+    assert first == {"setting": "charge_current_limit_a", "old": 100.0, "new": 40.0, "by": "user", "result": "verified"}
+    assert second["new"] == "…"

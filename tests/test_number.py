@@ -211,11 +211,15 @@ async def test_bounds_follow_the_chemistry(packs: Packs) -> None:
     assert pack.get("cell_overvoltage_v", Platform.NUMBER).attributes["max"] == 4.2
 
 
-async def test_a_value_beyond_the_bounds_is_shown_as_it_is(packs: Packs) -> None:
+async def test_a_value_beyond_the_bounds_is_shown_and_can_only_be_tightened(packs: Packs, hass: HomeAssistant) -> None:
     factory = replace(SETTINGS_32S, charge_undertemperature_c=-20.0, charge_undertemperature_recovery_c=-10.0)
     pack = await packs.add(DEVICE_INFO_32S, factory, telemetry_32s(), permission="all")
     state = pack.get("charge_undertemperature_c", Platform.NUMBER)
-    assert (state.state, state.attributes["min"]) == ("-20.0", 0)
+    assert (state.state, state.attributes["min"]) == ("-20.0", -20)
+    await set_number(hass, pack, "charge_undertemperature_c", -15)
+    with pytest.raises(ServiceValidationError):
+        await set_number(hass, pack, "charge_undertemperature_c", -21)
+    assert pack.link.written == [("charge_undertemperature_c", -15)]
 
 
 async def test_a_setting_that_the_board_stops_having_keeps_its_bounds(packs: Packs) -> None:

@@ -118,7 +118,7 @@ class Changes:
         self._store = store
         self._lock = asyncio.Lock()
         self._made: dict[str, SettingValue] = {}
-        """What was written last, by key, since the start."""
+        """What was written, by key, and not seen to change since."""
         self._instructed_s = -INSTRUCTED_FOR_S
 
     def allows(self, danger: Danger) -> bool:
@@ -126,10 +126,11 @@ class Changes:
         return _STEP[danger] in _ALLOWS[self.permission]
 
     def made(self, key: str, value: SettingValue) -> bool:
-        """Whether a setting is what was last written here, and so wasn't changed from elsewhere."""
+        """Whether a setting became what it is by a write from here; to be asked once for every change that is seen."""
         if self._hass.loop.time() - self._instructed_s < INSTRUCTED_FOR_S:
             return True
-        return key in self._made and self._agrees(SETTINGS_BY_KEY[key], value, self._made[key])
+        written = self._made.pop(key, None)
+        return written is not None and self._agrees(SETTINGS_BY_KEY[key], value, written)
 
     async def async_save(self) -> None:
         """Write down what is remembered."""
@@ -306,6 +307,8 @@ class Changes:
         setting = SETTINGS_BY_KEY[key]
         self._made[key] = new
         outcome = await self._sent(writer.write(setting, new))
+        if outcome in (Outcome.REFUSED, NOT_WRITTEN):
+            self._made.pop(key, None)
         if outcome == Outcome.VERIFIED and setting.is_calibration and self._agrees(setting, old, new):
             outcome = Outcome.SENT  # the reading was that good already: it proves nothing
         return self._note(key, old, new, author, outcome)

@@ -19,6 +19,7 @@ from homeassistant.helpers import device_registry as dr
 from .bms.frames import checksum
 from .bms.layout import DEVICE_INFO, SECRET_FIELDS, FrameType, Generation
 from .bms.link import LinkStatus
+from .changes import Changes
 from .coordinator import JkBmsConfigEntry, JkBmsCoordinator
 from .errors import reachability
 
@@ -67,6 +68,29 @@ def _pack(coordinator: JkBmsCoordinator, now_s: float) -> dict[str, Json]:
             "run_time_s": state.telemetry.run_time_s,
         },
         "link": _link(coordinator.link.status, now_s),
+        "changes": _changes(coordinator.changes),
+    }
+
+
+def _changes(changes: Changes) -> Json:
+    """Return what has been changed here, without the names of users and of copies: these are the owner's."""
+    memory = changes.memory
+    return {
+        "permission": changes.permission,
+        "writes_today": memory.writes_so_far(),
+        "last": [
+            {
+                "at": change.at.isoformat(timespec="seconds"),
+                "setting": change.key,
+                "old": change.old,
+                "new": change.new,
+                "by": change.by.kind,
+                "result": change.result,
+            }
+            for change in memory.changes
+        ],
+        "to_return": {key: loan.until.isoformat() for key, loan in memory.loans.items()},
+        "copies": len(memory.snapshots),
     }
 
 

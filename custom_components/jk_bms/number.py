@@ -68,16 +68,18 @@ async def async_setup_entry(
 
 
 def _sensible(setting: Setting, register: Register, state: PackState) -> tuple[float, float]:
-    """Return what the board takes and what is safe for its cells."""
+    """Return what the board takes and what is safe for its cells, as far as it isn't set to more already."""
     lowest, highest = safe_range(setting.key, chemistry_of(state.telemetry, state.settings))
+    said = said_of(setting, state)
+    assert isinstance(said, int | float)
     return (
-        register.lowest if lowest is None else max(lowest, register.lowest),
-        register.highest if highest is None else min(highest, register.highest),
+        register.lowest if lowest is None else max(min(lowest, said), register.lowest),
+        register.highest if highest is None else min(max(highest, said), register.highest),
     )
 
 
 class JkBmsNumber(JkBmsSettingEntity, NumberEntity):
-    """A number between what the board takes and what is safe; the board may have been set to more elsewhere."""
+    """A number between what the board takes and what is safe; what is set to more than that can only be tightened."""
 
     entity_description: JkBmsNumberDescription
 
