@@ -453,11 +453,11 @@ async def test_settings_are_asked_for_now_and_then(bench: Bench, board: Scripted
     assert board.commands == FIRST_TIME
     board.settings = settings(cell_count=4)
     await clock.run(15)
-    assert board.commands == [*FIRST_TIME, STREAM, STREAM], "what is new is said twice"
+    assert board.commands == [*FIRST_TIME, INFO, STREAM, STREAM], "what is new is said twice"
     told = [value.cell_count for value in bench.accepted if isinstance(value, Settings)]
     assert told == [8, 4]
     await clock.run(600)
-    assert board.commands == [*FIRST_TIME, *[STREAM] * 3]
+    assert board.commands == [*FIRST_TIME, INFO, STREAM, STREAM, INFO, STREAM]
     assert (link.status.connects, link.status.drops) == (1, 0)
     frames = len(bench.telemetry)
     await clock.run(10)
@@ -468,7 +468,7 @@ async def test_settings_that_are_not_told(bench: Bench, board: ScriptedBoard, cl
     link = await bench.started()
     board.settings = None
     await clock.run(1195)
-    assert board.commands == [*FIRST_TIME, STREAM, STREAM], "asked twice, then left alone for ten minutes"
+    assert board.commands == [*FIRST_TIME, INFO, STREAM, STREAM], "asked twice, then left alone for ten minutes"
     assert (link.status.connects, link.status.drops) == (1, 0)
 
 

@@ -330,7 +330,7 @@ class Link:
         )
 
     async def _watch(self, connection: Connection) -> None:
-        """Stay with the stream; a board that falls silent is asked again, and for its settings from time to time.
+        """Stay with the stream; a board that falls silent is asked again, and for all its settings from time to time.
 
         A MOSFET that switches may have been told to by a setting. Raises LinkError when the link is lost.
         """
@@ -348,9 +348,12 @@ class Link:
                 switches = _switches(news)
             if connection.last_cell_info_s + SILENCE_S <= self._clock.now():
                 await connection.start_stream()
-            elif switched or settings_due_s <= self._clock.now():
+            elif settings_due_s <= self._clock.now():
+                await connection.ask(Command.DEVICE_INFO, FrameType.DEVICE_INFO)
                 await connection.ask(Command.SETTINGS_AND_STREAM, FrameType.SETTINGS)
                 settings_due_s = self._clock.now() + SETTINGS_EVERY_S
+            elif switched:
+                await connection.ask(Command.SETTINGS_AND_STREAM, FrameType.SETTINGS)
 
     async def _read_once(self, connection: Connection) -> None:
         """Stay until there is cell info to be believed, and nobody wants to ask for more. Raises LinkError."""
