@@ -6,6 +6,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
+from homeassistant.const import STATE_UNKNOWN, Platform
 from homeassistant.core import HomeAssistant
 from homeassistant.exceptions import HomeAssistantError
 from homeassistant.helpers import issue_registry as ir
@@ -222,3 +223,27 @@ async def test_nothing_is_watched_after_the_pack_is_gone(pack: Pack, packs: Pack
     await hass.config_entries.async_unload(pack.entry.entry_id)
     await packs.advance(2 * 60 * 60)
     assert link.written == [(CHARGE, 40)]
+
+
+async def test_when_it_returns_is_shown(pack: Pack, packs: Packs) -> None:
+    assert pack.value("limits_return") == STATE_UNKNOWN
+    until = (dt_util.utcnow() + timedelta(minutes=60)).replace(microsecond=0)
+    await lend(pack, {CHARGE: 40})
+    await pack.give(telemetry_32s())
+    assert pack.value("limits_return") == until.isoformat()
+    await later(pack, packs, 61)
+    await pack.give(telemetry_32s())
+    assert pack.value("limits_return") == STATE_UNKNOWN
+
+
+async def test_writes_are_counted(packs: Packs, all_enabled: None) -> None:
+    pack = await packs.add(*PACK_32S, permission=Permission.ALL)
+    assert pack.value("writes_today") == "0"
+    await pack.coordinator.changes.async_apply({CHARGE: 40})
+    assert pack.value("writes_today") == "1"
+
+
+async def test_who_may_change_nothing_needs_no_counter(packs: Packs) -> None:
+    pack = await packs.add(*PACK_32S)
+    assert pack.entity_id(Platform.SENSOR, "writes_today") is None
+    assert pack.entity_id(Platform.SENSOR, "limits_return") is None

@@ -40,6 +40,7 @@ from .const import (
 from .loans import Loans
 from .memory import MemoryStore
 from .pack_state import PackState
+from .permission import Permission
 from .snapshots import Snapshots
 
 _LOGGER = logging.getLogger(__name__)
@@ -69,7 +70,7 @@ class JkBmsCoordinator(DataUpdateCoordinator[PackState]):
     changes: Changes
     snapshots: Snapshots
     loans: Loans
-    # These are there as soon as the pack is known.
+    # These three are there from the start of the link on.
 
     def __init__(self, hass: HomeAssistant, entry: JkBmsConfigEntry) -> None:
         super().__init__(hass, _LOGGER, config_entry=entry, name=entry.title)
@@ -128,6 +129,12 @@ class JkBmsCoordinator(DataUpdateCoordinator[PackState]):
 
     async def async_start(self) -> None:
         """Start the link and wait until the pack is known. Raises LinkError with the reason why it stays unknown."""
+        store = MemoryStore(self.hass, self.config_entry.entry_id)
+        self.changes = Changes(
+            self.hass, self.config_entry, self.address, self.link, lambda: self.state, store, await store.load()
+        )
+        self.snapshots = Snapshots(self.changes)
+        self.loans = Loans(self.hass, self.name, self.config_entry.entry_id, self.changes)
         self.config_entry.async_on_unload(
             self.hass.bus.async_listen_once(EVENT_HOMEASSISTANT_STOP, self._async_home_assistant_stops)
         )
@@ -141,12 +148,6 @@ class JkBmsCoordinator(DataUpdateCoordinator[PackState]):
                 await self._first_values
         except TimeoutError:
             raise LinkError(self.link.status.problem or LinkProblem.NO_DATA) from None
-        store = MemoryStore(self.hass, self.config_entry.entry_id)
-        self.changes = Changes(
-            self.hass, self.config_entry, self.address, self.link, lambda: self.state, store, await store.load()
-        )
-        self.snapshots = Snapshots(self.changes)
-        self.loans = Loans(self.hass, self.name, self.config_entry.entry_id, self.changes)
         self.loans.watch()
         self.config_entry.async_on_unload(self.loans.stop)
 
@@ -291,7 +292,7 @@ class JkBmsCoordinator(DataUpdateCoordinator[PackState]):
         if in_turn or self.data is None:
             info = bluetooth.async_last_service_info(self.hass, self.address, connectable=True)
             self._signal_strength_dbm = None if info is None else info.rssi
-        counters = self.receiver.assembler.counters
+        counters, changes = self.receiver.assembler.counters, self.changes
         self.in_turn = in_turn
         self.async_set_updated_data(
             PackState(
@@ -306,6 +307,8 @@ class JkBmsCoordinator(DataUpdateCoordinator[PackState]):
                 findings=self._adviser.step(
                     self._settings, self._device_info, self._telemetry, self.receiver.board, self._accepted
                 ),
+                writes_today=None if changes.permission is Permission.READ_ONLY else changes.memory.writes_so_far(),
+                returns_at=min((loan.until for loan in changes.memory.loans.values()), default=None),
                 fresh=self._fresh,
                 last_frame_s=self._last_frame_s,
                 age_s=self._now() - self._last_frame_s,

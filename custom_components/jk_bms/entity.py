@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import override
 
 from homeassistant.const import EntityCategory, Platform
@@ -21,7 +22,7 @@ from .coordinator import JkBmsConfigEntry, JkBmsCoordinator
 from .pack_state import PackState
 from .publishing import Delta
 
-type Value = str | float | None
+type Value = str | float | datetime | None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Final, override
 
 from homeassistant.components.number import NumberEntity, NumberEntityDescription
@@ -87,7 +88,7 @@ class JkBmsNumber(JkBmsSettingEntity, NumberEntity):
     @override
     def native_value(self) -> float | None:
         """What was last published."""
-        assert not isinstance(self._value, str)
+        assert not isinstance(self._value, str | datetime)
         return self._value
 
     @override

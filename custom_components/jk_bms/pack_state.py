@@ -29,6 +29,10 @@ class PackState:
     stored_energy_kwh: float | None
     findings: tuple[Advice, ...] | None
     """Settings to review, without those that the owner wants as they are; None where there is no advice."""
+    writes_today: int | None
+    """Changes that were written today; None where none may be."""
+    returns_at: datetime | None
+    """When the first of what was changed for a time returns."""
     fresh: bool
     """Whether the telemetry is young enough to be shown."""
     last_frame_s: float

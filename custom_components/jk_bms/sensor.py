@@ -332,6 +332,21 @@ _PACK: Final = (
         attributes_fn=lambda state: {"findings": [_finding(finding) for finding in state.findings or ()]},
         entity_category=EntityCategory.DIAGNOSTIC,
     ),
+    JkBmsSensorDescription(
+        key="writes_today",
+        value_fn=attrgetter("writes_today"),
+        of_link=True,
+        entity_category=EntityCategory.DIAGNOSTIC,
+        entity_registry_enabled_default=False,
+    ),
+    JkBmsSensorDescription(
+        key="limits_return",
+        value_fn=attrgetter("returns_at"),
+        exists_fn=lambda state: state.writes_today is not None,
+        of_link=True,
+        device_class=SensorDeviceClass.TIMESTAMP,
+        entity_category=EntityCategory.DIAGNOSTIC,
+    ),
 )
 
 _CELLS: Final = (

@@ -1,7 +1,7 @@
 """What an entry of a board's event log says: the one table of its codes.
 
-The codes are those of esphome-jk-bms and of readers of the newer Bluetooth modules, which agree; what a real log of a few
-entries holds (esphome-jk-bms, issue 116) fits them. They have the names of the alarms where they tell of one.
+The codes are those of esphome-jk-bms and of readers of the newer Bluetooth modules, which agree; what a real log of a
+few entries holds (esphome-jk-bms, issue 116) fits them. They have the names of the alarms where they tell of one.
 """
 
 from __future__ import annotations
