@@ -92,6 +92,7 @@ class FakeLink:
     fails_with: LinkProblem | None = None
     """Why every attempt to connect fails."""
     failing_attempts = 2
+    in_doubt = False
 
     def __init__(
         self,
@@ -110,7 +111,6 @@ class FakeLink:
         self.mode = mode
         self.interval_s = interval_s
         self.passcode = passcode
-        self.in_doubt = False
         self.now = now
         self.receiver = Receiver()
         self.status = LinkStatus()

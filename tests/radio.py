@@ -65,10 +65,10 @@ class Radio:
         await self.hass.async_block_till_done(wait_background_tasks=True)
         return self.hass.config_entries.flow.async_progress_by_handler(DOMAIN)
 
-    async def submit(self, flow: ConfigFlowResult) -> ConfigFlowResult:
-        """Submit a form without fields, and let time pass until what it starts is through."""
+    async def submit(self, flow: ConfigFlowResult, **user_input: str) -> ConfigFlowResult:
+        """Submit a form, and let time pass until what it starts is through."""
         flows = self.hass.config_entries.flow
-        task = asyncio.ensure_future(flows.async_configure(flow["flow_id"], {}))
+        task = asyncio.ensure_future(flows.async_configure(flow["flow_id"], user_input))
         await self.clock.until(task.done)
         if task.result()["type"] is not FlowResultType.SHOW_PROGRESS:
             return task.result()

@@ -24,6 +24,7 @@ from homeassistant.helpers import config_validation as cv
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 
 from custom_components.jk_bms.bms.board import Board
+from custom_components.jk_bms.bms.gatt import PAIRING_PROBLEMS
 from custom_components.jk_bms.bms.layout import Generation
 from custom_components.jk_bms.bms.link import LinkError, LinkProblem, Probe
 from custom_components.jk_bms.bms.telemetry import DeviceInfo, Telemetry
@@ -223,7 +224,7 @@ async def test_discovery_of_a_known_pack_ends(hass: HomeAssistant) -> None:
 async def test_progress_is_shown_while_the_pack_is_read(hass: HomeAssistant, probe: AsyncMock) -> None:
     answer = asyncio.Event()
 
-    async def slow(*_: object) -> Probe:
+    async def slow(*_: object, **_options: object) -> Probe:
         await answer.wait()
         return a_probe()
 
@@ -238,7 +239,7 @@ async def test_progress_is_shown_while_the_pack_is_read(hass: HomeAssistant, pro
     probe.assert_awaited_once()
 
 
-@pytest.mark.parametrize("problem", [problem for problem in LinkProblem if problem is not LinkProblem.NOT_A_JK_BMS])
+@pytest.mark.parametrize("problem", sorted(set(LinkProblem) - PAIRING_PROBLEMS - {LinkProblem.NOT_A_JK_BMS}))
 async def test_discovered_pack_is_added_after_a_problem(
     hass: HomeAssistant, probe: AsyncMock, problem: LinkProblem
 ) -> None:
@@ -304,7 +305,7 @@ async def test_user_types_an_address(hass: HomeAssistant, typed: str) -> None:
 
 
 @pytest.mark.usefixtures("scan")
-@pytest.mark.parametrize("problem", list(LinkProblem))
+@pytest.mark.parametrize("problem", sorted(set(LinkProblem) - PAIRING_PROBLEMS))
 async def test_user_goes_on_after_a_problem(hass: HomeAssistant, probe: AsyncMock, problem: LinkProblem) -> None:
     probe.side_effect = LinkError(problem)
     result = await go_on(hass, await picking(hass), {CONF_ADDRESS: ADDRESS})
@@ -395,7 +396,7 @@ async def test_reconfigure_lets_go_reads_and_reloads(
     assert await hass.config_entries.async_setup(entry.entry_id)
     states = []
 
-    async def read(*_: object) -> Probe:
+    async def read(*_: object, **_options: object) -> Probe:
         states.append(entry.state)
         return a_probe()
 
@@ -413,7 +414,7 @@ async def test_reconfigure_lets_go_reads_and_reloads(
     unload_entry.assert_awaited_once()
 
 
-@pytest.mark.parametrize("problem", list(LinkProblem))
+@pytest.mark.parametrize("problem", sorted(set(LinkProblem) - PAIRING_PROBLEMS))
 async def test_reconfigure_goes_on_after_a_problem(
     hass: HomeAssistant, entry: MockConfigEntry, probe: AsyncMock, problem: LinkProblem
 ) -> None:
@@ -434,7 +435,7 @@ async def test_reconfigure_given_up_leaves_the_pack_loaded(
     assert await hass.config_entries.async_setup(entry.entry_id)
     reading = asyncio.Event()
 
-    async def endless(*_: object) -> None:
+    async def endless(*_: object, **_options: object) -> None:
         reading.set()
         await asyncio.Event().wait()
 
@@ -447,6 +448,101 @@ async def test_reconfigure_given_up_leaves_the_pack_loaded(
     await hass.async_block_till_done()
     states.append(entry.state)
     assert states == [ConfigEntryState.NOT_LOADED, ConfigEntryState.LOADED]
+
+
+# The pass code
+
+
+@pytest.fixture
+def wants_passcode(probe: AsyncMock) -> list[str | None]:
+    """Let the pack refuse every pass code but 1234; return what it is told."""
+    told: list[str | None] = []
+
+    async def refuse(*_: object, passcode: str | None) -> Probe:
+        told.append(passcode)
+        match passcode:
+            case None:
+                raise LinkError(LinkProblem.PAIRING_NEEDED)
+            case "1234":
+                return a_probe()
+        raise LinkError(LinkProblem.WRONG_PASSCODE)
+
+    probe.side_effect = refuse
+    return told
+
+
+async def test_new_pack_that_wants_a_passcode(hass: HomeAssistant, wants_passcode: list[str | None]) -> None:
+    result = await go_on(hass, await discovered(hass), {})
+    assert (result["step_id"], result["errors"]) == ("passcode", {}), "a question, no mistake"
+    (field,) = shown(result)
+    assert field["selector"]["text"]["type"] == "password"
+    assert said(result)["name"]
+
+    for wrong in ("abc", "1234567", ""):
+        result = await go_on(hass, result, {"passcode": wrong})
+        assert (result["step_id"], result["errors"]) == ("passcode", {"passcode": "invalid_passcode"})
+    result = await go_on(hass, result, {"passcode": "4321"})
+    assert (result["step_id"], result["errors"]) == ("passcode", {"base": LinkProblem.WRONG_PASSCODE})
+    result = await go_on(hass, result, {"passcode": " 1234 "})
+    assert result["step_id"] == "pack"
+    result = await go_on(hass, result, {})
+    assert result["result"].data == {CONF_ADDRESS: ADDRESS, "passcode": "1234"}
+    assert wants_passcode == [None, "4321", "1234"]
+
+
+async def test_passcode_that_cannot_be_entered(hass: HomeAssistant, probe: AsyncMock) -> None:
+    probe.side_effect = LinkError(LinkProblem.PAIRING_NEEDED)
+    result = await go_on(hass, await discovered(hass), {})
+    probe.side_effect = LinkError(LinkProblem.PASSCODE_NOT_ASKED)
+    result = await go_on(hass, result, {"passcode": "1234"})
+    assert result["errors"] == {"base": LinkProblem.PASSCODE_NOT_ASKED}
+    probe.side_effect = LinkError(LinkProblem.OUT_OF_RANGE)
+    result = await go_on(hass, result, {"passcode": "1234"})
+    assert (result["step_id"], result["errors"]) == ("passcode", {"base": LinkProblem.OUT_OF_RANGE})
+
+
+async def test_reauth(
+    hass: HomeAssistant,
+    entry: MockConfigEntry,
+    wants_passcode: list[str | None],
+    setup_entry: AsyncMock,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    hass.config_entries.async_update_entry(entry, data={**entry.data, "passcode": "4321", "other": 1})
+    assert await hass.config_entries.async_setup(entry.entry_id)
+    result = await entry.start_reauth_flow(hass)
+    assert (result["type"], result["step_id"], result["errors"]) == (FlowResultType.FORM, "reauth_confirm", {})
+    assert said(result)["name"] == NAME
+    assert "4321" not in str(result)
+
+    result = await go_on(hass, result, {"passcode": "5678"})
+    assert (result["step_id"], result["errors"]) == ("reauth_confirm", {"base": LinkProblem.WRONG_PASSCODE})
+    assert entry.state is ConfigEntryState.LOADED
+    assert entry.data["passcode"] == "4321", "what is known to be wrong is not kept"
+
+    result = await go_on(hass, result, {"passcode": "1234"})
+    assert (result["type"], result["reason"]) == (FlowResultType.ABORT, "reauth_successful")
+    await hass.async_block_till_done()
+    assert entry.data == {CONF_ADDRESS: ADDRESS, "passcode": "1234", "other": 1}
+    assert entry.state is ConfigEntryState.LOADED
+    assert setup_entry.await_count == 3
+    assert wants_passcode == ["5678", "1234"]
+    assert not [code for code in ("5678", "4321") if code in caplog.text]
+
+
+async def test_reconfigure_knows_the_passcode(
+    hass: HomeAssistant, entry: MockConfigEntry, wants_passcode: list[str | None]
+) -> None:
+    hass.config_entries.async_update_entry(entry, data={**entry.data, "passcode": "4321"})
+    result = await go_on(hass, await entry.start_reconfigure_flow(hass), {})
+    assert (result["step_id"], result["errors"]) == ("passcode", {"base": LinkProblem.WRONG_PASSCODE})
+    result = await go_on(hass, await go_on(hass, result, {"passcode": "1234"}), {})
+    assert result["reason"] == "reconfigure_successful"
+    assert entry.data["passcode"] == "1234"
+    assert wants_passcode == ["4321", "1234"]
+
+
+# Options
 
 
 async def test_options(hass: HomeAssistant, entry: MockConfigEntry, setup_entry: AsyncMock) -> None:

@@ -6,7 +6,7 @@ import logging
 from unittest.mock import patch
 
 import pytest
-from homeassistant.config_entries import ConfigEntryState
+from homeassistant.config_entries import SOURCE_REAUTH, ConfigEntryState
 from homeassistant.const import STATE_UNAVAILABLE
 from homeassistant.core import HomeAssistant
 from homeassistant.data_entry_flow import FlowResultType
@@ -14,6 +14,7 @@ from homeassistant.helpers import device_registry as dr
 from homeassistant.helpers import entity_registry as er
 from homeassistant.helpers import issue_registry as ir
 
+from custom_components.jk_bms.bms.gatt import PAIRING_PROBLEMS
 from custom_components.jk_bms.bms.link import LinkProblem, LinkState
 from custom_components.jk_bms.const import DOMAIN
 
@@ -34,8 +35,7 @@ async def test_without_a_reading_home_assistant_tries_again_and_says_why(
     assert "scanner(s) registered" in entry.error_reason_translation_placeholders["reason"]
     assert entry.reason
     assert ("scanner(s) registered" in entry.reason) is (problem is not LinkProblem.NOT_A_JK_BMS)
-    issue = ir.async_get(hass).async_get_issue(DOMAIN, f"pairing_needed_{entry.entry_id}")
-    assert (issue is not None) is (problem is LinkProblem.PAIRING_NEEDED)
+    assert any(entry.async_get_active_flows(hass, {SOURCE_REAUTH})) is (problem in PAIRING_PROBLEMS)
 
     assert await hass.config_entries.async_unload(entry.entry_id)
     await packs.set_up(pack, *PACK_32S)

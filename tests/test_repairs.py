@@ -5,10 +5,12 @@ from __future__ import annotations
 from unittest.mock import patch
 
 import pytest
-from homeassistant.config_entries import ConfigEntryState
+from homeassistant.config_entries import SOURCE_REAUTH, ConfigEntryState
 from homeassistant.core import HomeAssistant
 from homeassistant.helpers import issue_registry as ir
 
+from custom_components.jk_bms import coordinator
+from custom_components.jk_bms.bms.gatt import PAIRING_PROBLEMS
 from custom_components.jk_bms.bms.link import LinkProblem, LinkState
 from custom_components.jk_bms.const import DOMAIN
 from custom_components.jk_bms.repairs import Issue
@@ -48,34 +50,49 @@ async def test_a_healthy_pack_needs_no_repair(hass: HomeAssistant, packs: Packs,
     assert not raised(hass)
 
 
-async def test_pairing_is_asked_for_until_a_link_holds(hass: HomeAssistant, packs: Packs, pack: Pack) -> None:
-    pack.link.report(state=LinkState.DISCONNECTED, problem=LinkProblem.PAIRING_NEEDED, connects=1)
-    await packs.advance(MINUTE_S)
-    (issue,) = ir.async_get(hass).issues.values()
-    assert (issue.translation_key, issue.severity) == (Issue.PAIRING_NEEDED, ir.IssueSeverity.ERROR)
-    assert issue.translation_placeholders == {"name": "Keller"}
-    assert not issue.is_fixable
+def asked(pack: Pack) -> bool:
+    """Return whether Home Assistant asks for the pass code."""
+    return any(pack.entry.async_get_active_flows(pack.hass, {SOURCE_REAUTH}))
+
+
+@pytest.mark.parametrize("problem", sorted(PAIRING_PROBLEMS))
+async def test_passcode_is_asked_for_until_a_link_holds(
+    hass: HomeAssistant, packs: Packs, pack: Pack, problem: LinkProblem
+) -> None:
+    for _ in range(2):
+        pack.link.report(state=LinkState.DISCONNECTED, problem=problem, connects=1)
+        await packs.advance(MINUTE_S)
+        (issue,) = ir.async_get(hass).issues.values()
+        assert (issue.domain, issue.translation_key) == ("homeassistant", "config_entry_reauth"), "one thing to do"
 
     for connects in (2, 3):  # connected each time one looks, but never for long
         pack.link.report(state=LinkState.CONNECTED, problem=None, connects=connects)
         await packs.advance(MINUTE_S)
-        assert raised(hass) == {Issue.PAIRING_NEEDED}
+        assert asked(pack)
     pack.link.report(state=LinkState.DISCONNECTED, problem=LinkProblem.OUT_OF_RANGE)
     await packs.advance(MINUTE_S)
     pack.link.report(state=LinkState.CONNECTED, problem=None)
     await packs.advance(MINUTE_S)
-    assert raised(hass) == {Issue.PAIRING_NEEDED}
+    assert asked(pack)
     await packs.advance(MINUTE_S)
-    assert not raised(hass)
+    assert not asked(pack)
+    assert not ir.async_get(hass).issues
 
 
-async def test_pairing_is_settled_by_a_periodic_read(hass: HomeAssistant, packs: Packs, pack: Pack) -> None:
+async def test_pairing_is_settled_by_a_periodic_read(packs: Packs, pack: Pack) -> None:
     pack.link.report(state=LinkState.DISCONNECTED, problem=LinkProblem.PAIRING_NEEDED)
     await packs.advance(MINUTE_S)
-    assert raised(hass) == {Issue.PAIRING_NEEDED}
+    assert asked(pack)
     pack.link.report(state=LinkState.WAITING, problem=None)
     await packs.advance(MINUTE_S)
-    assert not raised(hass)
+    assert not asked(pack)
+
+
+async def test_start_waits_for_what_a_bond_brings(hass: HomeAssistant, packs: Packs) -> None:
+    with patch.object(FakeLink, "in_doubt", new=True), patch.object(coordinator, "START_TIMEOUT_S", 0):
+        pack = await packs.add(fails_with=LinkProblem.CONNECTION_FAILED)
+    assert pack.entry.state is ConfigEntryState.SETUP_RETRY
+    assert not asked(pack)
 
 
 async def test_pack_held_by_another_client_for_long(hass: HomeAssistant, packs: Packs, pack: Pack) -> None:
@@ -176,8 +193,9 @@ async def test_a_few_frames_say_nothing(hass: HomeAssistant, packs: Packs, pack:
 async def test_issues_name_their_pack_and_end_with_it(hass: HomeAssistant, packs: Packs, pack: Pack) -> None:
     other = await packs.add(*PACK_32S, address="C8:47:80:00:00:02", title="Garage")
     for each in (pack, other):
-        each.link.report(state=LinkState.DISCONNECTED, problem=LinkProblem.PAIRING_NEEDED)
-    await packs.advance(MINUTE_S)
+        receive(each, 0, bad_sum=200)
+    for _ in range(5):
+        await packs.advance(MINUTE_S)
     issues = ir.async_get(hass).issues.values()
     assert sorted((issue.translation_placeholders or {})["name"] for issue in issues) == ["Garage", "Keller"]
 

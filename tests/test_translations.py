@@ -77,7 +77,7 @@ def test_languages_say_the_same(language: str) -> None:
 
 def test_every_step_of_the_flow_has_texts() -> None:
     steps = {name.removeprefix("async_step_") for name in vars(JkBmsConfigFlow) if name.startswith("async_step_")}
-    assert set(ENGLISH["config"]["step"]) == steps - {"bluetooth"}, "the first step of a discovery shows nothing"
+    assert set(ENGLISH["config"]["step"]) == steps - {"bluetooth", "reauth"}, "these lead to the next at once"
     for step in ENGLISH["config"]["step"].values():
         assert step["title"]
         assert step.get("data", {}).keys() == step.get("data_description", {}).keys()
@@ -85,9 +85,11 @@ def test_every_step_of_the_flow_has_texts() -> None:
 
 def test_every_error_of_the_flow_has_a_text() -> None:
     errors = ENGLISH["config"]["error"]
-    assert errors.keys() == {*LinkProblem, "unknown", "invalid_address"}
+    assert errors.keys() == {*LinkProblem, "unknown", "invalid_address", "invalid_passcode"}
     for problem in LinkProblem:
-        assert placeholders(errors[problem]) == ({"reason"} if problem is not LinkProblem.NOT_A_JK_BMS else set())
+        assert placeholders(errors[problem]) - {"carrier"} == (
+            {"reason"} if problem is not LinkProblem.NOT_A_JK_BMS else set()
+        )
     assert ENGLISH["config"]["abort"].keys() == {"already_configured", "not_a_jk_bms"}
 
 

@@ -411,6 +411,17 @@ async def test_a_board_that_wants_a_bond(clock: FakeClock, pairing: Pairing) -> 
     assert client.device.is_connected
 
 
+def test_a_bond_that_takes_the_passcode(clock: FakeClock) -> None:
+    device = Client(clock, replace(JK_PB2A16S20P_V19_BONDED, asks_passcode=True)).device
+    with refused(0x05):
+        device.pair()
+    with refused(0x05):
+        device.pair(lambda: 4321)
+    assert not device.bonded
+    device.pair(lambda: 1234)
+    assert device.bonded
+
+
 def test_an_older_module_cannot_bond(clock: FakeClock) -> None:
     with refused(0x06):
         Client(clock).device.pair()

@@ -278,6 +278,11 @@ async def test_refusals_until_paired(client: APIClient, echoes: list[Echo], code
     assert (refused.paired, refused.error) == (False, code)
 
     echo.pairing_error = None
+    assert not (await client.bluetooth_device_unpair(address)).success, "there is no bond yet"
+    assert (await client.bluetooth_device_pair(address)).paired
+    echo.bonded = False
+    assert not (await client.bluetooth_device_pair(address)).paired, "the device has forgotten what the proxy knows"
+    echo.bonded = True
     assert (await client.bluetooth_device_pair(address)).paired
     await client.bluetooth_gatt_write(address, WRITE_HANDLE, b"x", response=True)
     assert echo.written == [b"x"]
