@@ -19,9 +19,10 @@ from custom_components.jk_bms.bms.layout import CONTROL_BITS
 from custom_components.jk_bms.bms.link import LinkProblem
 from custom_components.jk_bms.bms.registers import SETTINGS_BY_KEY, Instruction, SettingValue
 from custom_components.jk_bms.bms.writing import Outcome
-from custom_components.jk_bms.changes import HOME_ASSISTANT, Changes, register_of, said_of
+from custom_components.jk_bms.changes import HOME_ASSISTANT, Changes
 from custom_components.jk_bms.const import CONF_PERMISSION, DOMAIN
 from custom_components.jk_bms.memory import CHANGES_KEPT, Author, Change, MemoryStore
+from custom_components.jk_bms.pack_state import register_of, said_of
 from custom_components.jk_bms.permission import Permission
 from custom_components.jk_bms.repairs import async_create_fix_flow
 
@@ -87,7 +88,7 @@ async def test_without_permission(packs: Packs, permission: Permission, key: str
 
 async def test_nothing_may_be_changed_at_first(packs: Packs) -> None:
     pack = await packs.add(*PACK_32S)
-    assert changes(pack).permission is Permission.READ_ONLY
+    assert changes(pack).approval.permission is Permission.READ_ONLY
 
 
 async def test_permission_for_the_switches(packs: Packs) -> None:

@@ -166,8 +166,9 @@ def test_every_translation_key_has_a_text(file: str, key: str) -> None:
 
 
 def test_every_exception_has_a_reason_to_be() -> None:
-    source = "".join((FOLDER / f"{module}.py").read_text("utf-8") for module in ("changes", "services", "snapshots"))
-    raised = set(re.findall(r'(?:translation_key=|_invalid\(\s*|_error\()"(\w+)"', source))
+    modules = ("approval", "changes", "services", "snapshots")
+    source = "".join((FOLDER / f"{module}.py").read_text("utf-8") for module in modules)
+    raised = set(re.findall(r'(?:translation_key=|invalid\(\s*|_error\()"(\w+)"', source))
     failed = {Outcome.REFUSED, Outcome.UNKNOWN, NOT_WRITTEN}
     assert ENGLISH["exceptions"].keys() == raised | {
         "paused",

@@ -40,7 +40,6 @@ from .const import (
 from .loans import Loans
 from .memory import MemoryStore
 from .pack_state import PackState
-from .permission import Permission
 from .snapshots import Snapshots
 
 _LOGGER = logging.getLogger(__name__)
@@ -307,7 +306,7 @@ class JkBmsCoordinator(DataUpdateCoordinator[PackState]):
                 findings=self._adviser.step(
                     self._settings, self._device_info, self._telemetry, self.receiver.board, self._accepted
                 ),
-                writes_today=None if changes.permission is Permission.READ_ONLY else changes.memory.writes_so_far(),
+                writes_today=changes.writes_today,
                 returns_at=min((loan.until for loan in changes.memory.loans.values()), default=None),
                 fresh=self._fresh,
                 last_frame_s=self._last_frame_s,

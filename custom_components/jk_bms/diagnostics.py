@@ -76,7 +76,7 @@ def _changes(changes: Changes) -> Json:
     """Return what has been changed here, without the names of users and of copies: these are the owner's."""
     memory = changes.memory
     return {
-        "permission": changes.permission,
+        "permission": changes.approval.permission,
         "writes_today": memory.writes_so_far(),
         "last": [
             {

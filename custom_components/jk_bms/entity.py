@@ -16,10 +16,9 @@ from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 from homeassistant.helpers.update_coordinator import CoordinatorEntity
 
 from .bms.registers import Danger, Setting, SettingValue
-from .changes import register_of
 from .const import DOMAIN, MANUFACTURER
 from .coordinator import JkBmsConfigEntry, JkBmsCoordinator
-from .pack_state import PackState
+from .pack_state import PackState, register_of
 from .publishing import Delta
 
 type Value = str | float | datetime | None
@@ -104,7 +103,7 @@ def async_add_allowed[DescriptionT: ChangeDescription](
     wanted = (
         description
         for description in descriptions
-        if coordinator.changes.allows(description.danger)
+        if coordinator.changes.approval.allows(description.danger)
         or registry.async_get_entity_id(platform, DOMAIN, unique_id(coordinator, description))
     )
     async_add_existing(entry, async_add_entities, wanted, create)

@@ -16,9 +16,10 @@ from homeassistant.helpers.event import async_track_point_in_utc_time
 from homeassistant.util import dt as dt_util
 
 from .bms.registers import SETTINGS_BY_KEY, SettingValue
-from .changes import Changes, said_of
+from .changes import Changes
 from .const import DOMAIN
 from .errors import async_names, value_in_words
+from .pack_state import said_of
 
 NOT_RETURNED: Final = "not_returned"
 """The repair's translation key, and how its id begins."""

@@ -16,10 +16,9 @@ from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 from .battery.chemistry import chemistry_of, safe_range
 from .bms.layout import FrameType
 from .bms.registers import SETTINGS_BY_KEY, Danger, Kind, Register, Setting
-from .changes import register_of, said_of
 from .coordinator import JkBmsConfigEntry
 from .entity import JkBmsSettingEntity, SettingDescription, Value, async_add_allowed
-from .pack_state import PackState
+from .pack_state import PackState, register_of, said_of
 from .quantities import QUANTITIES
 
 PARALLEL_UPDATES = 1

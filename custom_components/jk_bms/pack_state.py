@@ -1,4 +1,4 @@
-"""All that is known of one pack at one moment."""
+"""All that is known of one pack at one moment, and what it says of its settings."""
 
 from __future__ import annotations
 
@@ -10,7 +10,9 @@ from .battery.energy import Energy
 from .battery.flow import Flow
 from .battery.time_to_go import TimeToGo
 from .bms.board import Board
+from .bms.layout import FrameType
 from .bms.link import LinkStatus
+from .bms.registers import Kind, Register, Setting, SettingValue
 from .bms.telemetry import DeviceInfo, Settings, Telemetry
 
 
@@ -46,3 +48,24 @@ class PackState:
     """Name of the adapter or proxy that carries the link."""
     paused_until: datetime | None
     signal_strength_dbm: int | None
+
+
+def said_of(setting: Setting, state: PackState) -> SettingValue | None:
+    """Return the value of a setting as the board last said it."""
+    sayings: dict[FrameType, Settings | DeviceInfo | Telemetry | None] = {
+        FrameType.SETTINGS: state.settings,
+        FrameType.DEVICE_INFO: state.device_info,
+        FrameType.CELL_INFO: state.telemetry,
+    }
+    saying = sayings[setting.said_in]
+    return None if saying is None else setting.said(saying)
+
+
+def register_of(setting: Setting, state: PackState) -> Register | None:
+    """Return the register of a setting with its range on this board; None if the board has no such setting."""
+    register = setting.register_on(state.board, state.device_info)
+    if register is None or setting.kind is Kind.TEXT:
+        return register
+    if setting.said_in is FrameType.CELL_INFO:
+        return None if said_of(setting, state) is None else register
+    return None if setting.is_absent_at(said_of(setting, state), register) else register

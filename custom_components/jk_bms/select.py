@@ -12,10 +12,9 @@ from homeassistant.core import HomeAssistant
 from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 
 from .bms.registers import SETTINGS_BY_KEY, Kind, Setting
-from .changes import said_of
 from .coordinator import JkBmsConfigEntry
 from .entity import JkBmsSettingEntity, SettingDescription, async_add_allowed
-from .pack_state import PackState
+from .pack_state import PackState, said_of
 
 PARALLEL_UPDATES = 1
 

@@ -25,12 +25,12 @@ from .battery.advice import advise, factory
 from .bms.link import LinkError, PausedError
 from .bms.registers import SETTINGS_BY_KEY, Danger, Instruction, Kind, Setting, SettingValue
 from .board_clock import clock_now_s
-from .changes import register_of, said_of
 from .const import DEFAULT_PAUSE_MINUTES, DOMAIN, MAX_PAUSE_MINUTES, MIN_PAUSE_MINUTES
 from .coordinator import JkBmsConfigEntry, JkBmsCoordinator
 from .errors import async_names, in_words, paused
 from .log_book import async_read_log
 from .memory import Change
+from .pack_state import register_of, said_of
 
 type Answer = JsonObjectType
 """What an action answers for one pack."""
@@ -109,7 +109,7 @@ async def _get_settings(coordinator: JkBmsCoordinator, _call: ServiceCall) -> An
                 "recommended": advice.recommended if advice else None,
                 "deviates": advice.deviates if advice else None,
                 "needs_confirmation": setting.danger is Danger.DANGEROUS,
-                "allowed": coordinator.changes.allows(setting.danger),
+                "allowed": coordinator.changes.approval.allows(setting.danger),
             }
         )
     return {"settings": settings}
@@ -146,7 +146,7 @@ async def _get_changes(coordinator: JkBmsCoordinator, _call: ServiceCall) -> Ans
     return {
         "changes": list(map(_change, memory.changes)),
         "writes_today": memory.writes_so_far(),
-        "writes_per_day": coordinator.changes.writes_per_day,
+        "writes_per_day": coordinator.changes.approval.writes_per_day,
         "snapshots": [*coordinator.snapshots.names],
         "to_return": [
             {

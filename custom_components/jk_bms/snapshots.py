@@ -13,10 +13,10 @@ from homeassistant.exceptions import ServiceValidationError
 
 from .bms.layout import FrameType
 from .bms.registers import SETTINGS_BY_KEY, Danger, Kind, Setting, SettingValue
-from .changes import Changes, register_of, said_of
+from .changes import Changes
 from .const import DOMAIN
 from .memory import Change
-from .pack_state import PackState
+from .pack_state import PackState, register_of, said_of
 
 MOST_SNAPSHOTS: Final = 10
 

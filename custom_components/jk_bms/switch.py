@@ -13,7 +13,6 @@ from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 
 from .bms.link import LinkState
 from .bms.registers import SETTINGS_BY_KEY, Danger, Kind, Setting
-from .changes import said_of
 from .coordinator import JkBmsConfigEntry
 from .entity import (
     JkBmsEntity,
@@ -23,7 +22,7 @@ from .entity import (
     async_add_allowed,
     async_add_existing,
 )
-from .pack_state import PackState
+from .pack_state import PackState, said_of
 
 PARALLEL_UPDATES = 1
 
