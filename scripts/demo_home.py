@@ -19,7 +19,7 @@ import signal
 import socket
 import sys
 from asyncio.subprocess import DEVNULL, PIPE, STDOUT, Process
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -41,6 +41,7 @@ FIRST_PROXY_PORT = 16053
 START_WITHIN_S = 120
 STOP_WITHIN_S = 30
 CONFIRM_WITHIN_S = 120
+ENABLE_WITHIN_S = 60
 POLL_S = 0.2
 RESTART_EXIT_CODE = 100  # homeassistant.const: someone pressed "restart" and expects whoever started it to do so
 
@@ -117,6 +118,7 @@ class Message(TypedDict, total=False):
     time: float
     connected: bool
     frames_sent: int
+    settings: dict[str, float]
     error: str
 
 
@@ -228,6 +230,10 @@ class Simulator:
         """How a pack's link is from its own side."""
         answer = await self._ask(pack=pack, tell="link")
         return SimulatedLink(answer["connected"], answer["frames_sent"])
+
+    async def settings(self, pack: int) -> dict[str, float]:
+        """What a pack's board itself goes by: its settings that are numbers, by key."""
+        return (await self._ask(pack=pack, tell="settings"))["settings"]
 
     async def _ask(self, **command: object) -> Message:
         assert self._process.stdin
@@ -345,12 +351,21 @@ class DemoHome:
 
     async def entity_ids(self) -> dict[str, str]:
         """The ids of the integration's enabled entities by their unique ids."""
-        registered = cast("list[RegisteredEntity]", await self.command("config/entity_registry/list"))
         return {
             entity["unique_id"]: entity["entity_id"]
-            for entity in registered
-            if entity["platform"] == DOMAIN and entity["disabled_by"] is None
+            for entity in await self._registered()
+            if entity["disabled_by"] is None
         }
+
+    async def enable(self, unique_ids: Collection[str]) -> None:
+        """Enable entities that are off by default, once they are there; half a minute later they are loaded."""
+        async with asyncio.timeout(ENABLE_WITHIN_S):
+            while missing := set(unique_ids) - (await self.entity_ids()).keys():
+                for entity in await self._registered():
+                    if entity["unique_id"] in missing:
+                        update = {"entity_id": entity["entity_id"], "disabled_by": None}
+                        await self.command("config/entity_registry/update", **update)
+                await asyncio.sleep(POLL_S)
 
     async def diagnostics(self, entry: Entry) -> str:
         """The diagnostics file of a config entry, as a person downloads it."""
@@ -367,6 +382,14 @@ class DemoHome:
             if result["type"] != "create_entry" and not known:
                 raise DemoError(f"Home Assistant doesn't take the proxy {proxy.name}: {result}")
 
+    async def set_options(self, entry: Entry, **options: object) -> None:
+        """Send off the options of an entry as a person would; what isn't given is as in the form."""
+        path = "/api/config/config_entries/options/flow"
+        form = cast("FlowResult", await self.request("POST", path, {"handler": entry["entry_id"]}))
+        result = cast("FlowResult", await self.request("POST", f"{path}/{form['flow_id']}", options))
+        if result["type"] != "create_entry":
+            raise DemoError(f"Home Assistant doesn't take these options: {result}")
+
     async def confirm_packs(self, packs: Sequence[Pack]) -> list[Entry]:
         """Confirm the discovery of these packs, and of nothing else around; the entries once all are there."""
         addresses = {pack.address for pack in packs}
@@ -382,6 +405,10 @@ class DemoHome:
         except TimeoutError:
             raise DemoError(f"{len(entries)} of {len(packs)} packs after {CONFIRM_WITHIN_S} s: {answers}") from None
         return entries
+
+    async def _registered(self) -> list[RegisteredEntity]:
+        registered = cast("list[RegisteredEntity]", await self.command("config/entity_registry/list"))
+        return [entity for entity in registered if entity["platform"] == DOMAIN]
 
     async def _confirm(self, flow_id: str) -> FlowResult:
         """Send off the form that a flow shows; one that is busy goes on by itself."""

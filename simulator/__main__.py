@@ -21,6 +21,7 @@ answers each with a line: {"time": T}, the monotonic time in seconds at which th
     {"pack": 0, "fault": "lose_writes"}               or refuse_writes, unacknowledge_writes, drop_on_writes, unanswer
                                                       (with "count"), slow_memory, pause_after_writes (with "s")
     {"pack": 0, "tell": "link"}                       answered also with "connected" and "frames_sent"
+    {"pack": 0, "tell": "settings"}                   answered also with "settings": all numbers that the board goes by
 """
 
 from __future__ import annotations
@@ -79,6 +80,9 @@ def carry_out(members: Sequence[Member], line: str) -> dict[str, object]:
             member.firmware.app_changes(command["app"], command["value"])
         elif command.get("tell") == "link":
             told = {"connected": member.firmware.is_connected, "frames_sent": member.firmware.frames_sent}
+        elif command.get("tell") == "settings":
+            kept = member.firmware.board.settings | member.firmware.board.device_info
+            told = {"settings": {name: value for name, value in kept.items() if isinstance(value, int | float)}}
         else:
             _set_fault(member.firmware, command)
     except (KeyError, IndexError, TypeError, ValueError) as error:

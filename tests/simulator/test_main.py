@@ -245,6 +245,15 @@ async def test_link_is_told_of(members: list[Member]) -> None:
     assert link() == (False, 2)
 
 
+def test_settings_are_told(members: list[Member]) -> None:
+    do(members, pack=0, app="cell_overvoltage_v", value=3.55)
+    do(members, pack=0, app="uart1_protocol", value=1)
+    settings = do(members, pack=0, tell="settings")["settings"]
+    assert isinstance(settings, dict)
+    assert (settings["cell_overvoltage_v"], settings["uart1_protocol"]) == (3.55, 1)
+    assert "serial_number" not in settings
+
+
 @pytest.mark.parametrize(
     ("command", "attribute", "value"),
     [
