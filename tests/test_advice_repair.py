@@ -134,7 +134,7 @@ async def test_each_finding_is_written_by_one_click(pack: Pack, review: Review) 
     assert pack.link.written == [], "opening it writes nothing"
     assert review.text == {
         "name": "Keller",
-        "setting": "Charge undertemperature recovery",
+        "setting": "UTPR: charge undertemperature recovery",
         "reason": review.text["reason"],
         "present": "-10 °C",
         "recommended": "5 °C",
@@ -146,7 +146,7 @@ async def test_each_finding_is_written_by_one_click(pack: Pack, review: Review) 
 
     await review.click("write")
     assert pack.link.written == [("charge_undertemperature_recovery_c", 5)]
-    assert (review.text["setting"], review.text["present"]) == ("Charge undertemperature protection", "-20 °C")
+    assert (review.text["setting"], review.text["present"]) == ("UTP: charge undertemperature protection", "-20 °C")
     await review.click("write")
     assert (review.text["present"], review.text["range"]) == ("3 V", "3.38 V … 3.44 V")
     await review.click("write")
@@ -171,8 +171,8 @@ async def test_what_is_skipped_keeps_the_repair(hass: HomeAssistant, packs: Pack
     await review.click("skip")
     assert review.shown["step_id"] == "blocked"
     assert review.shown["menu_options"] == ["skip", "accept"]
-    assert review.text["setting"] == "Charge undertemperature protection"
-    assert review.text["first"] == "Charge undertemperature recovery"
+    assert review.text["setting"] == "UTP: charge undertemperature protection"
+    assert review.text["first"] == "UTPR: charge undertemperature recovery"
     await review.click("skip")
     assert (review.shown["type"], review.shown["reason"]) == ("abort", "skipped")
     assert review.text == {"count": "3"}
@@ -180,7 +180,7 @@ async def test_what_is_skipped_keeps_the_repair(hass: HomeAssistant, packs: Pack
     assert pack.link.written == []
 
     await review.open()
-    assert review.text["setting"] == "Charge undertemperature recovery", "the next time it is asked again"
+    assert review.text["setting"] == "UTPR: charge undertemperature recovery", "the next time it is asked again"
 
 
 async def test_what_is_accepted_is_not_asked_again(
@@ -215,7 +215,7 @@ async def test_a_write_that_fails_says_why(pack: Pack, review: Review, option: s
     assert (review.shown["type"], review.shown["step_id"]) == ("menu", "not_written")
     assert review.shown["menu_options"] == ["write", "skip", "accept"]
     assert review.text["error"].startswith("The connection to Keller failed.")
-    assert review.text["setting"] == "Charge undertemperature recovery"
+    assert review.text["setting"] == "UTPR: charge undertemperature recovery"
     pack.link.writing_fails_with = None
     await review.click(option)
     assert review.shown["step_id"] == "finding"

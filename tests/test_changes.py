@@ -123,9 +123,13 @@ async def test_out_of_range(pack: Pack, key: str, value: SettingValue, message: 
 @pytest.mark.parametrize(
     ("values", "lower", "higher"),
     [
-        ({"cell_overvoltage_v": 3.4}, "Cell overvoltage recovery", "Cell overvoltage protection"),
-        ({"cell_undervoltage_v": 2.9}, "Cell undervoltage protection", "Cell voltage at 0 %"),
-        ({"charge_undertemperature_c": 9.0}, "Charge undertemperature protection", "Charge undertemperature recovery"),
+        ({"cell_overvoltage_v": 3.4}, "OVPR: cell overvoltage recovery", "OVP: cell overvoltage protection"),
+        ({"cell_undervoltage_v": 2.9}, "UVP: cell undervoltage protection", "SOC 0 %: cell voltage"),
+        (
+            {"charge_undertemperature_c": 9.0},
+            "UTP: charge undertemperature protection",
+            "UTPR: charge undertemperature recovery",
+        ),
     ],
 )
 async def test_wrong_order_names_both(pack: Pack, values: dict[str, SettingValue], lower: str, higher: str) -> None:

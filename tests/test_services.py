@@ -150,7 +150,7 @@ async def test_get_settings(pack: Pack) -> None:
     found = await settings(pack)
     assert found["charge_undertemperature_c"] == {
         "setting": "charge_undertemperature_c",
-        "name": "Charge undertemperature protection",
+        "name": "UTP: charge undertemperature protection",
         "value": -20,
         "unit": "°C",
         "lowest": -45,
