@@ -520,12 +520,19 @@ async def demo(speed: float, port: int) -> None:
     simulator = Simulator(simulated, log=DEMO_HOME.with_name("simulator.log"))
     async with simulator, DemoHome(DEMO_HOME, port=port) as home:
         await home.add_proxies(simulator.proxies)
+        is_new = not await home.entries()
         packs = await home.confirm_packs(simulator.packs)
+        changeable = next(pack for pack in packs if pack["title"] == simulator.packs[0].name)
+        if is_new:
+            # One pack to try everything on; the others are as an owner finds theirs.
+            await home.set_options(changeable, permission="all", advanced={})
         print(
             f"\n  {home.address}",
             f"  user      {home.credentials.user}",
             f"  password  {home.credentials.password}",
-            f"\nWith {', '.join(pack['title'] for pack in packs)}. Ctrl-C ends it.",
+            f"\nWith {', '.join(pack['title'] for pack in packs)}.",
+            f"Settings can be changed in {changeable['title']}; for the others, allow it in their options.",
+            "Ctrl-C ends it.",
             sep="\n",
             flush=True,
         )
