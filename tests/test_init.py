@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
 from unittest.mock import patch
 
 import pytest
@@ -10,16 +14,37 @@ from homeassistant.config_entries import SOURCE_REAUTH, ConfigEntryState
 from homeassistant.const import STATE_UNAVAILABLE
 from homeassistant.core import HomeAssistant
 from homeassistant.data_entry_flow import FlowResultType
+from homeassistant.exceptions import HomeAssistantError
 from homeassistant.helpers import device_registry as dr
 from homeassistant.helpers import entity_registry as er
 from homeassistant.helpers import issue_registry as ir
+from homeassistant.util import dt as dt_util
+from pytest_homeassistant_custom_component.common import async_fire_time_changed
 
 from custom_components.jk_bms.bms.gatt import PAIRING_PROBLEMS
-from custom_components.jk_bms.bms.link import LinkProblem, LinkState
+from custom_components.jk_bms.bms.link import LinkError, LinkProblem, LinkState
 from custom_components.jk_bms.const import DOMAIN
+from custom_components.jk_bms.interruption import INTERRUPTED
+from custom_components.jk_bms.loans import NOT_RETURNED
+from custom_components.jk_bms.permission import Permission
 
-from .packs import ADDRESS, PACK_32S, Packs
+from .pack_values import SETTINGS_32S
+from .packs import ADDRESS, PACK_32S, Pack, Packs
 from .radio import Radio
+
+LENT_S = 300
+
+
+async def lend(pack: Pack) -> None:
+    """Change a setting for a time."""
+    until = dt_util.utcnow() + timedelta(seconds=LENT_S)
+    await pack.coordinator.changes.async_apply({"charge_current_limit_a": 40}, until=until)
+    pack.coordinator.loans.watch()
+
+
+def told(hass: HomeAssistant) -> set[str | None]:
+    """Return the repairs that the owner is shown."""
+    return {issue.translation_key for issue in ir.async_get(hass).issues.values() if issue.domain == DOMAIN}
 
 
 @pytest.mark.parametrize("problem", list(LinkProblem))
@@ -91,9 +116,71 @@ async def test_removal_leaves_nothing(hass: HomeAssistant, packs: Packs, fails_w
     entry_id = pack.entry.entry_id
     assert not dr.async_entries_for_config_entry(dr.async_get(hass), entry_id)
     assert not er.async_entries_for_config_entry(er.async_get(hass), entry_id)
-    assert not [issue for issue in ir.async_get(hass).issues.values() if issue.domain == DOMAIN]
+    assert not told(hass)
     assert not [state for state in hass.states.async_all() if "keller" in state.entity_id]
     assert DOMAIN not in hass.data
+
+
+async def test_removal_takes_back_what_the_owner_was_to_read(hass: HomeAssistant, packs: Packs) -> None:
+    pack = await packs.add(*PACK_32S, permission=Permission.ALL)
+    await lend(pack)
+    changes = pack.coordinator.changes
+    changes.memory.plan = {"cell_overvoltage_v": 3.5}
+    await changes.async_save()
+    await hass.config_entries.async_unload(pack.entry.entry_id)
+    await packs.set_up(pack, *PACK_32S[:1], replace(SETTINGS_32S, charge_current_limit_a=40.0), *PACK_32S[2:])
+    pack.link.writing_fails_with = LinkProblem.OUT_OF_RANGE
+    await packs.advance(LENT_S + 1)
+    assert told(hass) >= {INTERRUPTED, NOT_RETURNED}
+    await hass.config_entries.async_remove(pack.entry.entry_id)
+    assert not told(hass)
+
+
+class CutShort:
+    """A write that is on its way until its link is gone."""
+
+    def __init__(self, pack: Pack) -> None:
+        self.begun = asyncio.Event()
+        self.link_is_gone = asyncio.Event()
+        pack.link.while_writing = self._write
+
+    async def _write(self) -> None:
+        self.begun.set()
+        await self.link_is_gone.wait()
+        raise LinkError(LinkProblem.CONNECTION_FAILED)
+
+
+async def test_removal_in_mid_write_leaves_nothing(
+    hass: HomeAssistant, packs: Packs, hass_storage: dict[str, Any]
+) -> None:
+    pack = await packs.add(*PACK_32S, permission=Permission.ALL)
+    write = CutShort(pack)
+    change = hass.async_create_task(pack.coordinator.changes.async_apply({"charge_current_limit_a": 40}))
+    await write.begun.wait()
+    removing = hass.async_create_task(hass.config_entries.async_remove(pack.entry.entry_id))
+    write.link_is_gone.set()
+    await removing
+    with pytest.raises(HomeAssistantError, match="was lost before"):
+        await change
+    await hass.async_block_till_done()
+    assert f"{DOMAIN}.{pack.entry.entry_id}" not in hass_storage
+
+
+async def test_unload_in_the_middle_of_a_return_ends_it(hass: HomeAssistant, packs: Packs) -> None:
+    pack = await packs.add(*PACK_32S, permission=Permission.ALL)
+    await lend(pack)
+    write, loans, link = CutShort(pack), pack.coordinator.loans, pack.link
+    packs.tick(LENT_S + 1)
+    async_fire_time_changed(hass)
+    await write.begun.wait()
+    unloading = hass.async_create_task(hass.config_entries.async_unload(pack.entry.entry_id))
+    write.link_is_gone.set()
+    assert await unloading
+    loans.watch()  # as the action does that has lent something
+    writes = len(link.written)
+    await packs.advance(3600)
+    assert len(link.written) == writes
+    assert not told(hass), "the next start returns it"
 
 
 async def test_whole_life_over_the_radio(hass: HomeAssistant, radio: Radio) -> None:

@@ -17,7 +17,7 @@ from .coordinator import JkBmsConfigEntry, JkBmsCoordinator
 from .errors import in_words
 from .interruption import async_tell_of_interruption
 from .memory import MemoryStore
-from .repairs import RepairWatch, delete_issues, judge_setup
+from .repairs import RepairWatch, forget, judge_setup
 from .services import async_setup_services
 
 PLATFORMS: Final = (
@@ -63,6 +63,6 @@ async def async_unload_entry(hass: HomeAssistant, entry: JkBmsConfigEntry) -> bo
 
 async def async_remove_entry(hass: HomeAssistant, entry: JkBmsConfigEntry) -> None:
     """Leave nothing behind, and let the pack be found anew."""
-    delete_issues(hass, entry)
+    forget(hass, entry)
     await MemoryStore(hass, entry.entry_id).remove()
     bluetooth.async_rediscover_address(hass, entry.data[CONF_ADDRESS])

@@ -68,6 +68,7 @@ class Changes:
         self.approval: Final = Approval(hass, entry, memory)
         self.memory: Final = memory
         self._hass = hass
+        self._entry = entry
         self._name = entry.title
         self._address = address
         self._link = link
@@ -146,7 +147,8 @@ class Changes:
             self.approval.check_permission(SETTINGS_BY_KEY[key].danger)
             await self.approval.check_value(SETTINGS_BY_KEY[key], value, state)
         writing = self._write(values, author, confirm=confirm, until=until, counted=counted)
-        return await asyncio.shield(self._hass.async_create_task(writing, f"{DOMAIN} write settings"))
+        # A task of the entry: unloading it waits until what became of the writes is written down.
+        return await asyncio.shield(self._entry.async_create_task(self._hass, writing, f"{DOMAIN} write settings"))
 
     async def async_instruct(
         self, instruction: Instruction, *, context: Context | None = None, confirm: bool = False

@@ -35,21 +35,26 @@ class Loans:
         self._issue_id = f"{NOT_RETURNED}_{entry_id}"
         self._changes = changes
         self._cancel: CALLBACK_TYPE | None = None
+        self._stopped = False
 
     @callback
     def watch(self) -> None:
         """Wait for what is due next; to be called again whenever there is a new loan."""
-        self.stop()
-        due = min((loan.until for loan in self._changes.memory.loans.values()), default=None)
-        if due is not None:
-            self._cancel = async_track_point_in_utc_time(self._hass, self._give_back, due)
+        self._wait_until(min((loan.until for loan in self._changes.memory.loans.values()), default=None))
 
     @callback
     def stop(self) -> None:
-        """Wait no more."""
+        """Wait no more, whatever is still on its way: the next start goes on from what is remembered."""
+        self._stopped = True
+        self._wait_until(None)
+
+    @callback
+    def _wait_until(self, due: datetime | None) -> None:
         if self._cancel:
             self._cancel()
             self._cancel = None
+        if due is not None and not self._stopped:
+            self._cancel = async_track_point_in_utc_time(self._hass, self._give_back, due)
 
     async def _give_back(self, now: datetime) -> None:
         self._cancel = None
@@ -57,7 +62,7 @@ class Loans:
             await self._give_back_due(now)
         except HomeAssistantError as error:
             await self._report(error)
-            self._cancel = async_track_point_in_utc_time(self._hass, self._give_back, dt_util.utcnow() + RETRY_AFTER)
+            self._wait_until(dt_util.utcnow() + RETRY_AFTER)
         else:
             ir.async_delete_issue(self._hass, DOMAIN, self._issue_id)
             self.watch()
@@ -82,6 +87,8 @@ class Loans:
     async def _report(self, error: HomeAssistantError) -> None:
         """Tell the owner what is still changed, and why."""
         names = await async_names(self._hass)
+        if self._stopped:
+            return
         ir.async_create_issue(
             self._hass,
             DOMAIN,

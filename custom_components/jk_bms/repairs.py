@@ -23,6 +23,7 @@ from .bms.link import LinkProblem, LinkState
 from .const import DOMAIN
 from .coordinator import JkBmsConfigEntry
 from .interruption import INTERRUPTED
+from .loans import NOT_RETURNED
 
 CHECK_EVERY: Final = timedelta(minutes=1)
 BUSY_FOR: Final = timedelta(minutes=10)
@@ -90,10 +91,18 @@ async def async_create_fix_flow(
 
 @callback
 def delete_issues(hass: HomeAssistant, entry: JkBmsConfigEntry) -> None:
-    """Take back all issues of a pack."""
+    """Take back the issues of a pack that come from watching it."""
     judge_setup(hass, entry, None)
     for issue in Issue:
         report(hass, entry, issue, present=False)
+
+
+@callback
+def forget(hass: HomeAssistant, entry: JkBmsConfigEntry) -> None:
+    """Take back all issues of a pack that is removed, also what its owner was to read in any case."""
+    delete_issues(hass, entry)
+    for told in (INTERRUPTED, NOT_RETURNED):
+        ir.async_delete_issue(hass, DOMAIN, f"{told}_{entry.entry_id}")
 
 
 @callback
