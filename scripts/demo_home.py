@@ -42,6 +42,7 @@ START_WITHIN_S = 120
 STOP_WITHIN_S = 30
 CONFIRM_WITHIN_S = 120
 ENABLE_WITHIN_S = 60
+RELOAD_WITHIN_S = 60
 POLL_S = 0.2
 RESTART_EXIT_CODE = 100  # homeassistant.const: someone pressed "restart" and expects whoever started it to do so
 
@@ -383,12 +384,17 @@ class DemoHome:
                 raise DemoError(f"Home Assistant doesn't take the proxy {proxy.name}: {result}")
 
     async def set_options(self, entry: Entry, **options: object) -> None:
-        """Send off the options of an entry as a person would; what isn't given is as in the form."""
+        """Send off the options of an entry as a person would, and wait until it is loaded anew.
+
+        What isn't given is as in the form.
+        """
         path = "/api/config/config_entries/options/flow"
         form = cast("FlowResult", await self.request("POST", path, {"handler": entry["entry_id"]}))
         result = cast("FlowResult", await self.request("POST", f"{path}/{form['flow_id']}", options))
         if result["type"] != "create_entry":
             raise DemoError(f"Home Assistant doesn't take these options: {result}")
+        async with asyncio.timeout(RELOAD_WITHIN_S):
+            await self._until(lambda: self._is_loaded(entry))
 
     async def confirm_packs(self, packs: Sequence[Pack]) -> list[Entry]:
         """Confirm the discovery of these packs, and of nothing else around; the entries once all are there."""
@@ -490,6 +496,9 @@ class DemoHome:
             if self._process.returncode is not None:
                 raise DemoError(f"Home Assistant ended with {self._process.returncode}; see {self.log}")
             await asyncio.sleep(POLL_S)
+
+    async def _is_loaded(self, entry: Entry) -> bool:
+        return any(each["entry_id"] == entry["entry_id"] and each["state"] == "loaded" for each in await self.entries())
 
     async def _answers(self) -> bool:
         try:

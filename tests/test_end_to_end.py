@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-from collections.abc import AsyncIterator, Callable
+import time
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Final
@@ -13,7 +14,8 @@ from typing import Final
 import pytest
 
 from custom_components.jk_bms.bms.link import LinkState
-from scripts.demo_home import DEMO_PYTHON, DOMAIN, DemoHome, Pack, Proxy, Simulator, State, free_port
+from custom_components.jk_bms.permission import Permission
+from scripts.demo_home import DEMO_PYTHON, DOMAIN, DemoError, DemoHome, Entry, Pack, Proxy, Simulator, State, free_port
 
 PLANTED: Final = {
     "device_passcode": "4711#door",
@@ -24,6 +26,18 @@ PLANTED: Final = {
 }
 SHOWN_WITHIN_S: Final = 20
 POLL_S: Final = 0.1
+CHANGES: Final[Sequence[tuple[str, str, dict[str, object]]]] = (
+    ("charge_current_limit_a", "number.set_value", {"value": 42.5}),
+    ("balance_trigger_voltage_v", "number.set_value", {"value": 0.012}),
+    ("buzzer_trigger", "select.select_option", {"option": "low_state_of_charge"}),
+    ("charge_switch", "switch.turn_off", {}),
+)
+SHOWN: Final = {
+    "charge_current_limit_a": "42.5",
+    "balance_trigger_voltage_v": "0.012",
+    "buzzer_trigger": "low_state_of_charge",
+    "charge_switch": "off",
+}
 
 pytestmark = [
     pytest.mark.usefixtures("socket_enabled"),
@@ -65,6 +79,16 @@ class OnePack:
 
     async def switch(self, key: str, service: str) -> None:
         await self._home.request("POST", f"/api/services/switch/{service}", {"entity_id": self.entity_id(key)})
+
+    async def enable(self, *keys: str) -> None:
+        await self._home.enable([f"{self._address}_{key}" for key in keys])
+        self._entity_ids = await self._home.entity_ids()
+
+    async def call(self, service: str, key: str, **data: object) -> None:
+        """Call a service as the frontend does."""
+        domain, _, name = service.partition(".")
+        target = {"entity_id": self.entity_id(key)}
+        await self._home.command("call_service", domain=domain, service=name, service_data=data, target=target)
 
 
 @asynccontextmanager
@@ -138,12 +162,45 @@ async def tells_no_secret(home: DemoHome, pack: Pack) -> None:
         assert trace not in text
 
 
-async def comes_back_with_its_proxy(folder: Path, proxy: Proxy, pack: OnePack) -> None:
+@asynccontextmanager
+async def comes_back_with_its_proxy(folder: Path, proxy: Proxy, pack: OnePack) -> AsyncIterator[Simulator]:
     await pack.until("link_state", LinkState.DISCONNECTED.__eq__)
     async with one_pack(folder, proxy.port) as simulator:
         await pack.until("link_state", LinkState.CONNECTED.__eq__)
         await simulator.command(pack=0, set="current", a=25)
         await pack.until("current", near(25, within=2))
+        yield simulator
+
+
+async def is_changed_as_far_as_allowed(home: DemoHome, simulator: Simulator, pack: OnePack, entry: Entry) -> None:
+    """Half a minute after entities were enabled they are loaded by themselves; all that is left is done by then."""
+    before = await simulator.settings(0)
+    await home.set_options(entry, permission=Permission.ALL, advanced={})
+    await pack.enable("charge_current_limit_a", "balance_trigger_voltage_v", "buzzer_trigger")
+    await home.set_options(entry, permission=Permission.READ_ONLY, advanced={})
+    for key, service, data in CHANGES:
+        with pytest.raises(DemoError, match=rf"{entry['title']} may (only be read|not be changed)"):
+            await pack.call(service, key, **data)
+    with pytest.raises(DemoError, match="may not be changed"):
+        await pack.call(f"{DOMAIN}.write_setting", "pause", setting="cell_overvoltage_v", value=3.6)
+    assert await simulator.settings(0) == before
+
+    await home.set_options(entry, permission=Permission.ALL, advanced={})
+    for key, service, data in CHANGES:
+        assert (await pack.state(key))["state"] != SHOWN[key]
+        called_s = time.monotonic()
+        await pack.call(service, key, **data)
+        await pack.until(key, SHOWN[key].__eq__)
+        print(f"{service} {key}: {time.monotonic() - called_s:.2f} s")
+    await pack.call(f"{DOMAIN}.write_setting", "pause", setting="cell_overvoltage_v", value=3.6)
+    settings = await simulator.settings(0)
+    assert {key: value for key, value in settings.items() if value != before[key]} == {
+        "charge_current_limit_a": 42.5,
+        "balance_trigger_voltage_v": 0.012,
+        "buzzer_trigger": 1,
+        "charge_switch": 0,
+        "cell_overvoltage_v": 3.6,
+    }
 
 
 async def test_a_pack_in_a_real_home_assistant(tmp_path: Path) -> None:
@@ -159,7 +216,8 @@ async def test_a_pack_in_a_real_home_assistant(tmp_path: Path) -> None:
             await raises_an_alarm(simulator, pack)
             await lets_go_for_the_phone(simulator, pack)
             await tells_no_secret(home, found)
-        await comes_back_with_its_proxy(tmp_path, proxy, pack)
+        async with comes_back_with_its_proxy(tmp_path, proxy, pack) as simulator:
+            await is_changed_as_far_as_allowed(home, simulator, pack, entry)
     for process in (simulator.pid, home.pid):
         with pytest.raises(ProcessLookupError):
             os.killpg(process, 0)
