@@ -29,9 +29,10 @@ from homeassistant.helpers import issue_registry as ir
 from homeassistant.setup import async_setup_component
 
 from custom_components.jk_bms.bms.frames import Command
+from custom_components.jk_bms.bms.gatt import ASKS
 from custom_components.jk_bms.bms.link import LinkState
 from custom_components.jk_bms.bms.registers import SETTINGS_BY_KEY, Kind, Setting
-from custom_components.jk_bms.bms.writing import ATTEMPTS
+from custom_components.jk_bms.bms.writing import ATTEMPTS, READ_ATTEMPTS
 from custom_components.jk_bms.const import CONF_PERMISSION, DOMAIN
 from custom_components.jk_bms.errors import async_names
 from custom_components.jk_bms.memory import Author
@@ -222,6 +223,15 @@ async def test_a_board_that_answers_with_the_old_value(home: Home, slow_s: float
     home.board.faults.slow_memory_s = slow_s
     await home.done(home.set(OVERVOLTAGE, 3.6))
     assert home.shown(OVERVOLTAGE) == "3.6"
+    assert home.results == [(OVERVOLTAGE, 3.6, "verified")]
+
+
+async def test_a_board_that_does_not_answer(home: Home) -> None:
+    home.board.faults.unanswered = READ_ATTEMPTS * ASKS - 1
+    await home.done(home.set(OVERVOLTAGE, 3.6))
+    home.board.faults.unanswered = READ_ATTEMPTS * ASKS
+    await home.fails_to_set(OVERVOLTAGE, 3.55, "sends no readable data")
+    assert home.has(OVERVOLTAGE) == 3.6, "what isn't known isn't changed"
     assert home.results == [(OVERVOLTAGE, 3.6, "verified")]
 
 

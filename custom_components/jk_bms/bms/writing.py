@@ -12,14 +12,16 @@ from typing import Final
 
 from .board import Board
 from .frames import Command, command
-from .gatt import Clock, Connection, LinkError, LinkProblem
+from .gatt import Clock, Connection, LinkError, LinkProblem, is_telemetry
 from .layout import FrameType
 from .receiver import Reading, Verdict
 from .registers import Instruction, Setting, SettingValue
-from .telemetry import DeviceInfo, Settings
+from .telemetry import DeviceInfo, Settings, Telemetry
 
 ATTEMPTS: Final = 3
 """So often a setting is written that isn't taken: notifications get lost, and boards are busy at times."""
+READ_ATTEMPTS: Final = 2
+"""So often an answer may fail to come, though asked for twice, before a change is given up that hasn't begun."""
 RELUCTANCE_S: Final = 0.5
 """A board that still says the old value may be about to take the new one: flash memory is slow."""
 MEASURED_TIMEOUT_S: Final = 5.0
@@ -68,14 +70,25 @@ class Writer:
         assert isinstance(said, DeviceInfo)
         return said
 
+    async def telemetry(self) -> Telemetry:
+        """Return what the next cell info says that is believed. Raises LinkError."""
+        reading = await self.connection.reading(is_telemetry, MEASURED_TIMEOUT_S)
+        if reading is None:
+            raise LinkError(LinkProblem.NO_DATA)
+        assert isinstance(reading.value, Telemetry)
+        return reading.value
+
     async def write(self, setting: Setting, value: SettingValue) -> Outcome:
-        """Write a value and read it back. Raises LinkError if the link was lost before anything was sent."""
+        """Write a value and read it back. Raises LinkError if the link was lost before anything was sent.
+
+        A calibration is written once: what is measured may be another current by the time of a second attempt.
+        """
         generation = self.board.generation
         data = command(setting.registers[generation].number, setting.encode(value, generation))
         self._check_link()
         outcome = Outcome.UNKNOWN
         try:
-            for _ in range(ATTEMPTS):
+            for _ in range(1 if setting.is_calibration else ATTEMPTS):
                 await self.connection.send(data)
                 outcome = await self._outcome(setting, value)
                 if outcome is Outcome.REFUSED and setting.said_in in _QUESTIONS:
@@ -101,11 +114,12 @@ class Writer:
             raise self.connection.loss()
 
     async def _ask(self, frame_type: FrameType) -> Settings | DeviceInfo:
-        answer = await self.connection.ask(_QUESTIONS[frame_type], frame_type)
-        if answer is None or answer.verdict is not Verdict.ACCEPTED:
-            raise LinkError(LinkProblem.NO_DATA)
-        assert isinstance(answer.value, Settings | DeviceInfo)
-        return answer.value
+        for _ in range(READ_ATTEMPTS):
+            answer = await self.connection.ask(_QUESTIONS[frame_type], frame_type)
+            if answer is not None and answer.verdict is Verdict.ACCEPTED:
+                assert isinstance(answer.value, Settings | DeviceInfo)
+                return answer.value
+        raise LinkError(LinkProblem.NO_DATA)
 
     async def _outcome(self, setting: Setting, value: SettingValue) -> Outcome:
         """Return what the board says of a value that was sent. Raises LinkError when the link is lost."""
