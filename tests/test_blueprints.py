@@ -3,19 +3,26 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Mapping
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
+from freezegun.api import FrozenDateTimeFactory
 from homeassistant.const import STATE_UNAVAILABLE, STATE_UNKNOWN
 from homeassistant.core import HomeAssistant, ServiceCall
 from homeassistant.setup import async_setup_component
-from pytest_homeassistant_custom_component.common import async_mock_service
+from homeassistant.util import dt as dt_util
+from pytest_homeassistant_custom_component.common import async_fire_time_changed, async_mock_service
 
 BLUEPRINTS = Path(__file__).parent.parent / "blueprints/automation"
 EVENT = "event.keller_alarm"
 CHARGE = "sensor.keller_state_of_charge"
+SETTING = "event.keller_setting_changed"
+TEMPERATURE = "sensor.keller_temperature_t1"
 RAISED = {"event_type": "raised", "alarm": "cell_overvoltage", "severity": "alarm"}
+CHANGED = {"event_type": "changed_elsewhere", "key": "cell_overvoltage_v", "old": 3.6, "new": 3.65}
 
 
 @pytest.fixture(name="notified")
@@ -34,7 +41,9 @@ async def automate(hass: HomeAssistant, name: str, **inputs: Any) -> None:
     assert hass.states.async_entity_ids("automation")
 
 
-async def show(hass: HomeAssistant, entity_id: str, state: str, attributes: dict[str, str] | None = None) -> None:
+async def show(
+    hass: HomeAssistant, entity_id: str, state: str, attributes: Mapping[str, str | float] | None = None
+) -> None:
     hass.states.async_set(entity_id, state, attributes)
     await hass.async_block_till_done()
 
@@ -63,3 +72,49 @@ async def test_low_charge(hass: HomeAssistant, notified: list[ServiceCall]) -> N
     await show(hass, CHARGE, "19")
     await show(hass, CHARGE, "18")
     assert [call.data["message"].rpartition(" has ")[2] for call in notified] == ["19 % left."]
+
+
+async def test_setting_changed(hass: HomeAssistant, notified: list[ServiceCall]) -> None:
+    await show(hass, SETTING, STATE_UNKNOWN)
+    await automate(hass, "setting_changed", settings=[SETTING])
+    await show(hass, SETTING, "2026-11-22T08:00:00.000+00:00", CHANGED)
+    assert len(notified) == 1
+    assert "cell_overvoltage_v" in notified[0].data["title"]
+    assert notified[0].data["message"].endswith(": 3.6 → 3.65")
+
+    # What Home Assistant has changed itself, and what was there before.
+    await show(hass, SETTING, "2026-11-22T08:00:01.000+00:00", CHANGED | {"event_type": "changed_here"})
+    await show(hass, SETTING, STATE_UNAVAILABLE)
+    await show(hass, SETTING, "2026-11-22T08:00:00.000+00:00", CHANGED)
+    assert len(notified) == 1
+
+
+@pytest.mark.usefixtures("notified")
+async def test_cold_charge(hass: HomeAssistant, freezer: FrozenDateTimeFactory) -> None:
+    """While it is cold the limit is set again before it returns; else, and where nobody knows, it is left alone."""
+
+    async def at(time: str) -> None:
+        freezer.move_to(datetime.fromisoformat(f"2026-11-22T{time}:00+00:00"))
+        async_fire_time_changed(hass, dt_util.utcnow())
+        await hass.async_block_till_done()
+
+    limited = async_mock_service(hass, "jk_bms", "set_charge_limits")
+    freezer.move_to(datetime.fromisoformat("2026-11-22T08:01:00+00:00"))
+    await show(hass, TEMPERATURE, "10")
+    await automate(hass, "cold_charge", pack="keller", temperature=TEMPERATURE)
+    await at("08:15")
+    assert not limited
+    await show(hass, TEMPERATURE, "9.9")
+    assert [call.data for call in limited] == [{"device_id": ["keller"], "charge_current": 30, "for": "01:00:00"}]
+    await show(hass, TEMPERATURE, "9.8")
+    assert len(limited) == 1
+    await at("08:30")
+    assert len(limited) == 2
+    await show(hass, TEMPERATURE, STATE_UNAVAILABLE)
+    await at("08:45")
+    await show(hass, TEMPERATURE, "10")
+    await at("09:00")
+    assert len(limited) == 2
+
+    automation = {"entity_id": hass.states.async_entity_ids("automation")}
+    await hass.services.async_call("automation", "turn_off", automation, blocking=True)
