@@ -207,6 +207,16 @@ async def test_what_is_accepted_is_not_asked_again(
     assert pack.link.written == []
 
 
+async def test_a_write_that_fails_says_why_in_the_language_of_home_assistant(
+    hass: HomeAssistant, pack: Pack, review: Review
+) -> None:
+    hass.config.language = "de"
+    await review.open()
+    pack.link.writing_fails_with = LinkProblem.CONNECTION_FAILED
+    await review.click("write")
+    assert review.text["error"].startswith("Die Verbindung zu Keller ist gescheitert.")
+
+
 @pytest.mark.parametrize("option", ["write", "skip", "accept"])
 async def test_a_write_that_fails_says_why(pack: Pack, review: Review, option: str) -> None:
     await review.open()

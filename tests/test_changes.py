@@ -105,7 +105,7 @@ async def test_permission_for_the_switches(packs: Packs) -> None:
         ("cell_overvoltage_v", 4.36, "4.36 V is out of range .* allowed are 1.2 V to 4.35 V"),
         ("cell_overvoltage_v", float("nan"), "nan V is out of range"),
         ("charge_current_limit_a", float("inf"), "inf A is out of range"),
-        ("charge_switch", 2, "2 is out of range .* allowed are 0 to 1"),
+        ("charge_switch", 2, "2 is out of range .* allowed are Off to On"),
         ("uart1_protocol", 99, "doesn't offer this .* It offers: "),
         ("user_data", "more than thirteen", "a text of at most 13 plain characters"),
         ("user_data", "Käfer", "a text of at most 13 plain characters"),

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from dataclasses import replace
 from typing import Any, cast
+from unittest.mock import patch
 
 import pytest
 from freezegun.api import FrozenDateTimeFactory
+from homeassistant.config_entries import ConfigEntryDisabler
 from homeassistant.const import ATTR_AREA_ID, ATTR_DEVICE_ID, ATTR_ENTITY_ID, STATE_OFF, STATE_ON, Platform
 from homeassistant.core import Context, HomeAssistant
 from homeassistant.exceptions import HomeAssistantError, ServiceValidationError, Unauthorized
@@ -20,6 +22,7 @@ from pytest_homeassistant_custom_component.common import MockConfigEntry, MockUs
 
 from custom_components.jk_bms.bms.link import LinkProblem
 from custom_components.jk_bms.bms.registers import SETTINGS_BY_KEY, Instruction
+from custom_components.jk_bms.bms.writing import Outcome
 from custom_components.jk_bms.const import DOMAIN
 from custom_components.jk_bms.permission import Permission
 
@@ -270,6 +273,59 @@ async def test_one_of_two_packs_fails(pack: Pack, packs: Packs, hass: HomeAssist
     with pytest.raises(HomeAssistantError, match="Keller can't be heard"):
         await hass.services.async_call(DOMAIN, "set_charge_limits", {**target, "charge_current": 40}, blocking=True)
     assert other.link.written == [("charge_current_limit_a", 40)]
+
+
+async def test_two_of_three_packs_fail(pack: Pack, packs: Packs, hass: HomeAssistant) -> None:
+    """What went wrong is said of each."""
+    hass.config.language = "de"
+    garage = await packs.add(*PACK_32S, address="C8:47:80:00:00:02", title="Garage", permission=Permission.ALL)
+    barn = await packs.add(*PACK_32S, address="C8:47:80:00:00:03", title="Scheune", permission=Permission.ALL)
+    pack.link.writing_fails_with, garage.link.writing_fails_with = LinkProblem.OUT_OF_RANGE, LinkProblem.NO_DATA
+    target = {ATTR_DEVICE_ID: [device_id(each) for each in (pack, garage, barn)]}
+    with pytest.raises(HomeAssistantError) as raised:
+        await hass.services.async_call(DOMAIN, "set_charge_limits", {**target, "charge_current": 40}, blocking=True)
+    assert raised.value.translation_placeholders
+    assert raised.value.translation_placeholders["count"] == "2"
+    for said in ("Keller ist nicht zu hören", "Garage nimmt die Verbindung an"):
+        assert said in raised.value.translation_placeholders["reasons"]
+    assert barn.link.written == [("charge_current_limit_a", 40)]
+    with pytest.raises(ServiceValidationError, match=r"^Give at least one limit$"):
+        await hass.services.async_call(DOMAIN, "set_charge_limits", target, blocking=True)
+    with (
+        patch.object(barn.link, "read_event_log", side_effect=RuntimeError("bug")),
+        pytest.raises(RuntimeError, match="bug"),
+    ):
+        await hass.services.async_call(DOMAIN, "get_event_log", target, blocking=True, return_response=True)
+
+
+async def test_a_disabled_pack_in_an_area(pack: Pack, packs: Packs, hass: HomeAssistant) -> None:
+    other = await packs.add(*PACK_32S, address="C8:47:80:00:00:02", title="Garage", permission=Permission.ALL)
+    area = ar.async_get(hass).async_create("Cellar")
+    for each in (pack, other):
+        dr.async_get(hass).async_update_device(device_id(each), area_id=area.id)
+    target = {ATTR_AREA_ID: area.id, "charge_current": 40}
+    await hass.config_entries.async_set_disabled_by(other.entry.entry_id, ConfigEntryDisabler.USER)
+    await hass.services.async_call(DOMAIN, "set_charge_limits", target, blocking=True)
+    assert pack.link.written == [("charge_current_limit_a", 40)]
+    await hass.config_entries.async_set_disabled_by(pack.entry.entry_id, ConfigEntryDisabler.USER)
+    with pytest.raises(ServiceValidationError, match="isn't set up at the moment"):
+        await hass.services.async_call(DOMAIN, "set_charge_limits", target, blocking=True)
+
+
+@pytest.mark.parametrize(
+    ("setting", "value", "said"),
+    [
+        ("short_circuit_delay_us", 2_000_000, "2000000 µs is out of range .* 0 µs to 1000000 µs"),
+        ("cell_overvoltage_v", 4.4004, "4.4 V is out of range .* 1.2 V to 4.35 V"),
+        ("heating_allowed", "on", "didn't take On for"),
+        ("can_protocol", "victron", "didn't take Victron for"),
+    ],
+)
+async def test_values_are_said_as_people_say_them(pack: Pack, setting: str, value: object, said: str) -> None:
+    await pack.give(replace(PACK_32S[0], can_protocol=0, can_protocol_mask=0xFFF), telemetry_32s())
+    pack.link.outcomes = {"heating_allowed": Outcome.REFUSED, "can_protocol": Outcome.REFUSED}
+    with pytest.raises(HomeAssistantError, match=said):
+        await call(pack, "write_setting", setting=setting, value=value)
 
 
 @pytest.mark.usefixtures("pack")

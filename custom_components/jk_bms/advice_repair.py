@@ -15,7 +15,7 @@ from .battery.advice import Advice
 from .bms.registers import SETTINGS_BY_KEY
 from .const import DOMAIN
 from .coordinator import JkBmsConfigEntry
-from .errors import async_names, value_in_words
+from .errors import async_message, async_names, value_in_words
 
 _USER: Final = "hass_user"
 """Where Home Assistant's web server keeps the user of a request."""
@@ -54,7 +54,7 @@ class ReviewFlow(RepairsFlow):
         try:
             await self._entry.runtime_data.changes.async_apply({finding.key: finding.recommended}, context=_context())
         except HomeAssistantError as error:
-            return await self._show("not_written", "write", *_LEAVE, error=str(error))
+            return await self._show("not_written", "write", *_LEAVE, error=await async_message(self.hass, error))
         return await self._next()
 
     async_step_not_written = async_step_write
@@ -96,25 +96,23 @@ class ReviewFlow(RepairsFlow):
                 "name": self._entry.title,
                 "setting": names(finding.key),
                 "reason": texts[f"component.{DOMAIN}.selector.advice.options.{finding.reason}"],
-                "present": _in_words(finding.key, finding.present),
-                "recommended": _in_words(finding.key, finding.recommended),
-                "range": _range_in_words(finding),
+                "present": self._in_words(finding.present),
+                "recommended": self._in_words(finding.recommended),
+                "range": self._range_in_words(),
                 "first": ", ".join(map(names, finding.after)),
                 "error": error,
             },
         )
 
+    def _in_words(self, value: float) -> str:
+        return value_in_words(self.hass, SETTINGS_BY_KEY[self._finding.key], value)
 
-def _in_words(key: str, value: float) -> str:
-    return value_in_words(SETTINGS_BY_KEY[key], value)
-
-
-def _range_in_words(finding: Advice) -> str:
-    ends = (finding.lowest, finding.highest)
-    lowest, highest = (None if end is None else _in_words(finding.key, end) for end in ends)
-    if lowest is None:
-        return f"≤ {highest}"
-    return f"≥ {lowest}" if highest is None else f"{lowest} … {highest}"
+    def _range_in_words(self) -> str:
+        ends = (self._finding.lowest, self._finding.highest)
+        lowest, highest = (None if end is None else self._in_words(end) for end in ends)
+        if lowest is None:
+            return f"≤ {highest}"
+        return f"≥ {lowest}" if highest is None else f"{lowest} … {highest}"
 
 
 def _context() -> Context:

@@ -97,9 +97,9 @@ class Approval:
             raise await self.invalid(
                 "out_of_range",
                 setting.key,
-                value=value_in_words(setting, value),
-                lowest=value_in_words(setting, register.lowest),
-                highest=value_in_words(setting, register.highest),
+                value=value_in_words(self._hass, setting, value),
+                lowest=value_in_words(self._hass, setting, register.lowest),
+                highest=value_in_words(self._hass, setting, register.highest),
             )
 
     async def check_danger(
@@ -115,8 +115,8 @@ class Approval:
                 raise await self.invalid(
                     "not_near_reading",
                     key,
-                    value=value_in_words(setting, value),
-                    reading="-" if said is None else value_in_words(setting, said),
+                    value=value_in_words(self._hass, setting, value),
+                    reading="-" if said is None else value_in_words(self._hass, setting, said),
                 )
             if confirm:
                 continue
@@ -126,8 +126,8 @@ class Approval:
                 raise await self.invalid(
                     "loosens_protection",
                     key,
-                    value=value_in_words(setting, value),
-                    limit=value_in_words(setting, limit),
+                    value=value_in_words(self._hass, setting, value),
+                    limit=value_in_words(self._hass, setting, limit),
                 )
 
     async def check_order(self, wanted: Values, said: dict[str, float]) -> None:
@@ -141,9 +141,9 @@ class Approval:
                 translation_key="wrong_order",
                 translation_placeholders={
                     "lower": names(lower.key),
-                    "lower_value": value_in_words(lower, values[lower.key]),
+                    "lower_value": value_in_words(self._hass, lower, values[lower.key]),
                     "higher": names(higher.key),
-                    "higher_value": value_in_words(higher, values[higher.key]),
+                    "higher_value": value_in_words(self._hass, higher, values[higher.key]),
                 },
             )
 

@@ -255,7 +255,9 @@ class Changes:
             translation_placeholders={
                 "name": self._name,
                 "setting": names(failed.key),
-                "value": "" if failed.new is None else value_in_words(SETTINGS_BY_KEY[failed.key], failed.new),
+                "value": ""
+                if failed.new is None
+                else value_in_words(self._hass, SETTINGS_BY_KEY[failed.key], failed.new),
                 "written": ", ".join(map(names, written)) or "-",
                 "left": ", ".join(map(names, left)) or "-",
             },

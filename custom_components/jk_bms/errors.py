@@ -8,9 +8,10 @@ from typing import TypedDict
 
 from homeassistant.components import bluetooth
 from homeassistant.components.bluetooth import BluetoothReachabilityIntent
+from homeassistant.const import STATE_OFF, STATE_ON, Platform
 from homeassistant.core import HomeAssistant, callback
 from homeassistant.exceptions import HomeAssistantError
-from homeassistant.helpers.translation import async_get_translations
+from homeassistant.helpers.translation import async_get_translations, async_translate_state
 from homeassistant.util import dt as dt_util
 
 from .bms.link import LinkError, PausedError
@@ -82,11 +83,21 @@ async def async_names(hass: HomeAssistant) -> Callable[[str], str]:
     return name
 
 
-def value_in_words(setting: Setting, value: SettingValue) -> str:
-    """Return a value with its unit; of a choice its key, of a switch 0 or 1."""
+async def async_message(hass: HomeAssistant, error: HomeAssistantError) -> str:
+    """Return what an error says in the language of Home Assistant; as a string it speaks English."""
+    texts = await async_get_translations(hass, hass.config.language, "exceptions", [DOMAIN])
+    text = texts.get(f"component.{DOMAIN}.exceptions.{error.translation_key}.message")
+    return str(error) if text is None else text.format(**error.translation_placeholders or {})
+
+
+@callback
+def value_in_words(hass: HomeAssistant, setting: Setting, value: SettingValue) -> str:
+    """Return a value with its unit; of a switch or choice its name in the language of Home Assistant."""
     if isinstance(value, str):
         return value
+    if setting.kind is Kind.SWITCH and value in (0, 1):
+        return async_translate_state(hass, STATE_ON if value else STATE_OFF, Platform.SWITCH, None, None, None)
     if setting.kind is Kind.CHOICE and 0 <= int(value) < len(setting.choices):
-        return setting.choices[int(value)]
-    number = f"{value:g}" if setting.kind is Kind.NUMBER else str(int(value))
+        return async_translate_state(hass, setting.choices[int(value)], Platform.SELECT, DOMAIN, setting.key, None)
+    number = f"{value:.0f}" if float(value).is_integer() else f"{value:.7g}"
     return f"{number} {setting.unit}" if setting.unit else number

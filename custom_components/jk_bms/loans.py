@@ -18,7 +18,7 @@ from homeassistant.util import dt as dt_util
 from .bms.registers import SETTINGS_BY_KEY, SettingValue
 from .changes import Changes
 from .const import DOMAIN
-from .errors import async_names, value_in_words
+from .errors import async_message, async_names, value_in_words
 from .pack_state import said_of
 
 NOT_RETURNED: Final = "not_returned"
@@ -99,11 +99,11 @@ class Loans:
             translation_placeholders={
                 "name": self._name,
                 "settings": ", ".join(
-                    f"{names(key)}: {value_in_words(SETTINGS_BY_KEY[key], loan.values[0])}"
-                    f" → {value_in_words(SETTINGS_BY_KEY[key], loan.former)}"
+                    f"{names(key)}: {value_in_words(self._hass, SETTINGS_BY_KEY[key], loan.values[0])}"
+                    f" → {value_in_words(self._hass, SETTINGS_BY_KEY[key], loan.former)}"
                     for key, loan in self._changes.memory.loans.items()
                     if loan.until <= dt_util.utcnow()
                 ),
-                "reason": str(error),
+                "reason": await async_message(self._hass, error),
             },
         )

@@ -27,7 +27,7 @@ from .bms.registers import SETTINGS_BY_KEY, Danger, Instruction, Kind, Setting, 
 from .board_clock import clock_now_s
 from .const import DEFAULT_PAUSE_MINUTES, DOMAIN, MAX_PAUSE_MINUTES, MIN_PAUSE_MINUTES
 from .coordinator import JkBmsConfigEntry, JkBmsCoordinator
-from .errors import async_names, in_words, paused
+from .errors import async_message, async_names, in_words, paused
 from .log_book import async_read_log
 from .memory import Change
 from .pack_state import register_of, said_of
@@ -299,7 +299,7 @@ def async_setup_services(hass: HomeAssistant) -> None:
 
 
 def _for_packs(handler: Handler) -> Callable[[ServiceCall], Coroutine[Any, Any, ServiceResponse]]:
-    """Return what runs an action for all packs of a call at once; the first error is raised when all have ended."""
+    """Return what runs an action for all packs of a call at once; what failed is raised when all have ended."""
 
     async def run(call: ServiceCall) -> ServiceResponse:
         await _check_admin(call)
@@ -307,15 +307,29 @@ def _for_packs(handler: Handler) -> Callable[[ServiceCall], Coroutine[Any, Any, 
         answers = await asyncio.gather(
             *(handler(coordinator, call) for coordinator in coordinators), return_exceptions=True
         )
+        if errors := [answer for answer in answers if isinstance(answer, BaseException)]:
+            raise await _in_one(call.hass, errors)
         packs: list[JsonValueType] = []
         for coordinator, answer in zip(coordinators, answers, strict=True):
-            if isinstance(answer, BaseException):
-                raise answer
+            assert not isinstance(answer, BaseException)
             device = coordinator.device
             packs.append({"device_id": device.id if device else None, "pack": coordinator.name, **answer})
         return {"packs": packs} if call.return_response else None
 
     return run
+
+
+async def _in_one(hass: HomeAssistant, errors: list[BaseException]) -> BaseException:
+    """Return the error if all packs say the same, one that tells of each if not, and first of all what is a bug."""
+    expected = [error for error in errors if isinstance(error, HomeAssistantError)]
+    reasons = dict.fromkeys([await async_message(hass, error) for error in expected])
+    if len(expected) < len(errors) or len(reasons) == 1:
+        return next((error for error in errors if error not in expected), errors[0])
+    return HomeAssistantError(
+        translation_domain=DOMAIN,
+        translation_key="several_packs",
+        translation_placeholders={"count": str(len(errors)), "reasons": " ".join(reasons)},
+    )
 
 
 async def _check_admin(call: ServiceCall) -> None:
@@ -329,14 +343,18 @@ async def _check_admin(call: ServiceCall) -> None:
 
 
 async def _packs(call: ServiceCall) -> list[JkBmsCoordinator]:
-    """Return the packs that a call is for. Raises ServiceValidationError if there are none, or one isn't set up."""
-    entries: list[JkBmsConfigEntry] = [
+    """Return the packs that a call is for. Raises ServiceValidationError if there are none, or one isn't set up.
+
+    One that the owner has disabled may lie in the same area; it isn't meant unless nothing else is.
+    """
+    found: list[JkBmsConfigEntry] = [
         entry
         for entry_id in await async_extract_config_entry_ids(call)
         if (entry := call.hass.config_entries.async_get_entry(entry_id)) and entry.domain == DOMAIN
     ]
-    if not entries:
+    if not found:
         raise ServiceValidationError(translation_domain=DOMAIN, translation_key="no_pack")
+    entries = [entry for entry in found if not entry.disabled_by] or found
     for entry in entries:
         if entry.state is not ConfigEntryState.LOADED:
             raise ServiceValidationError(
