@@ -22,7 +22,12 @@ CHARGE = "sensor.keller_state_of_charge"
 SETTING = "event.keller_setting_changed"
 TEMPERATURE = "sensor.keller_temperature_t1"
 RAISED = {"event_type": "raised", "alarm": "cell_overvoltage", "severity": "alarm"}
-CHANGED = {"event_type": "changed_elsewhere", "key": "cell_overvoltage_v", "old": 3.6, "new": 3.65}
+CHANGED: dict[str, str | float] = {
+    "event_type": "changed_elsewhere",
+    "key": "cell_overvoltage_v",
+    "old": 3.6,
+    "new": 3.65,
+}
 
 
 @pytest.fixture(name="notified")
