@@ -426,6 +426,37 @@ async def test_nothing_is_written_before_the_generation_is_certain() -> None:
         await at.done(blind.stop())
 
 
+async def test_nothing_is_written_to_a_board_of_another_generation_at_the_same_address() -> None:
+    """A module that was moved to an older board, whose device info doesn't get through."""
+    async with bench(JK_PB2A16S20P) as at:
+        device = at.link._find_device()
+        assert device
+        older = RecordedFirmware(
+            Pack(8, 280, seed=7), JK_B2A8S20P, now=at.clock.now, sleep=at.clock.sleep, address=at.board.address
+        )
+        older.faults.unanswered = 2
+        device.details["air"].peripherals[at.board.address] = older
+        at.board.faults.refuses = True
+        await at.done(at.link.pause(1))
+        await at.clock.until(lambda: at.link.status.state is LinkState.CONNECTED)
+        assert at.link.receiver.board.generation is Generation.JK02_32S
+        with pytest.raises(GenerationUncertainError):
+            await at.outcome("short_circuit_delay_us", 1500)
+        assert older.writes == []
+        await at.done(at.link.refresh())
+        await at.clock.until(lambda: at.link.receiver.board.confirmed)
+        assert await at.outcome("short_circuit_delay_us", 1000) is Outcome.VERIFIED
+        assert older.writes == [0x25]
+
+
+async def test_a_calibration_is_not_repeated() -> None:
+    """The load may be another by then, and the board would take that for what was written."""
+    async with bench(JK_PB2A16S20P, load=lambda _dt_s, _voltage_v: -40.0) as at:
+        at.board.faults.refused_writes = 1
+        assert await at.outcome("current_calibration_a", 38.5) is Outcome.REFUSED
+        assert at.board.writes == [0x67]
+
+
 async def test_two_at_once_write_one_after_the_other() -> None:
     async with bench() as at:
         writes = [at.write("cell_overvoltage_v", value) for value in (3.6, 3.55)]

@@ -101,6 +101,11 @@ def generation_by_structure(frame: bytes) -> Generation | None:
     return None
 
 
+def speaks_as_known(board: Board, frame: bytes) -> bool:
+    """Whether a cell info frame can be of the board's generation, which was confirmed, maybe over another link."""
+    return board.confirmed and generation_by_structure(frame) in {None, board.generation}
+
+
 def confirmed(board: Board, frame: bytes) -> Board:
     """Return the board with its generation settled by a cell info frame, if the frame has cells to settle it by."""
     generation = generation_by_structure(frame)

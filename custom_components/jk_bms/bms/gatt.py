@@ -193,6 +193,8 @@ class Connection:
         """Held by whoever talks to the board, from the question to the answer."""
         self.lost = asyncio.Event()
         self.last_cell_info_s = clock.now()
+        self.last_cell_info: bytes | None = None
+        """The last cell info frame of this connection, believed or not."""
         self.source: str | None = None
         self._name = name
         self._receiver = receiver
@@ -347,7 +349,7 @@ class Connection:
         now_s = self._clock.now()
         for reading in self._receiver.feed(data, now_s):
             if is_cell_info(reading):
-                self.last_cell_info_s = now_s
+                self.last_cell_info_s, self.last_cell_info = now_s, reading.frame
             for expected, wanted in self._expected.items():
                 if not expected.done() and wanted(reading):
                     expected.set_result(reading)

@@ -21,7 +21,7 @@ from typing import Final
 from bleak.backends.device import BLEDevice
 from bleak_retry_connector import BleakClientWithServiceCache
 
-from .board import Board
+from .board import Board, speaks_as_known
 from .bonding import Bonding
 from .frames import Command
 from .gatt import PAIRING_PROBLEMS, Clock, Connection, Establish, LinkError, LinkProblem, connect, is_telemetry
@@ -253,8 +253,8 @@ class Link:
             if self._mode is LinkMode.LIVE and self._connection is None and self._paused_until_s is None:
                 raise LinkError(self.status.problem or LinkProblem.CONNECTION_FAILED)
             async with self._visit() as connection:
-                board = self.receiver.board
-                if not board.confirmed:
+                board, frame = self.receiver.board, connection.last_cell_info
+                if frame is None or not speaks_as_known(board, frame):
                     raise GenerationUncertainError
                 yield Writer(connection, board, self._clock)
 
