@@ -23,14 +23,21 @@ LFP, LI_ION, LTO = Chemistry
         (3.9, LFP),
         (3.65, LFP),
         (3.0, LFP),
-        (2.999, LTO),
-        (2.7, LTO),
         (0, None),
         (None, None),
     ],
 )
 def test_chemistry_of_boards_that_do_not_tell(overvoltage_v: float | None, chemistry: Chemistry | None) -> None:
     assert chemistry_of(telemetry_24s(), replace(SETTINGS_24S, cell_overvoltage_v=overvoltage_v)) is chemistry
+
+
+@pytest.mark.parametrize(
+    ("cells_v", "chemistry"), [((2.4, 2.41), LTO), ((2.4, None, 2.999), LTO), ((2.9, 3.0), None), ((), None)]
+)
+def test_lto_has_cells_like_lto(cells_v: tuple[float | None, ...], chemistry: Chemistry | None) -> None:
+    """An over-voltage protection far too low must not let the others be set as for LTO, such as charging at -30 °C."""
+    settings = replace(SETTINGS_24S, cell_overvoltage_v=2.999)
+    assert chemistry_of(telemetry_24s(cell_voltages_v=cells_v), settings) is chemistry
 
 
 def test_chemistry_that_is_told_counts_more() -> None:

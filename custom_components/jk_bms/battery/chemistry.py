@@ -18,7 +18,10 @@ from ..bms.telemetry import Chemistry, Settings, Telemetry
 LI_ION_ABOVE_V: Final = 3.9
 """A cell over-voltage protection above this is one of Li-ion cells: LFP ends at 3.65 V, Li-ion at 4.1 V or more."""
 LTO_BELOW_V: Final = 3.0
-"""A cell over-voltage protection below this is one of LTO cells: an LFP cell would never be charged."""
+"""A cell over-voltage protection below this is one of LTO cells: an LFP cell would never be charged.
+
+But only with all cells below this as well: else somebody has tightened it beyond all reason, and may not loosen others.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +96,9 @@ def chemistry_of(telemetry: Telemetry, settings: Settings | None) -> Chemistry |
         return None
     if overvoltage_v > LI_ION_ABOVE_V:
         return Chemistry.LI_ION
-    return Chemistry.LTO if overvoltage_v < LTO_BELOW_V else Chemistry.LFP
+    if overvoltage_v >= LTO_BELOW_V:
+        return Chemistry.LFP
+    return Chemistry.LTO if max(telemetry.known_cell_voltages_v, default=LTO_BELOW_V) < LTO_BELOW_V else None
 
 
 def safe_range(key: str, chemistry: Chemistry | None) -> tuple[float | None, float | None]:
