@@ -37,6 +37,9 @@ class FakeWriter:
     async def device_info(self) -> DeviceInfo:
         return self._ask(DeviceInfo)
 
+    async def telemetry(self) -> Telemetry:
+        return self._ask(Telemetry)
+
     async def write(self, setting: Setting, value: SettingValue) -> Outcome:
         link = self._link
         self._check_link()
@@ -52,7 +55,7 @@ class FakeWriter:
         self._link.written.append((instruction.key, True))
         return self._link.outcomes.get(instruction.key, Outcome.SENT)
 
-    def _ask[T: (Settings, DeviceInfo)](self, kind: type[T]) -> T:
+    def _ask[T: (Telemetry, Settings, DeviceInfo)](self, kind: type[T]) -> T:
         self._check_link()
         said = self._link.said.get(kind)
         if said is None:

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from homeassistant.components.event import ATTR_EVENT_TYPE
 from homeassistant.components.repairs import ConfirmRepairFlow
-from homeassistant.const import Platform
-from homeassistant.core import Context, HomeAssistant
+from homeassistant.const import EVENT_HOMEASSISTANT_FINAL_WRITE, Platform
+from homeassistant.core import Context, CoreState, HomeAssistant
 from homeassistant.exceptions import HomeAssistantError, ServiceValidationError
 from homeassistant.helpers import issue_registry as ir
 from homeassistant.util import dt as dt_util
@@ -27,7 +27,7 @@ from custom_components.jk_bms.permission import Permission
 from custom_components.jk_bms.repairs import async_create_fix_flow
 
 from .pack_values import DEVICE_INFO_32S, SETTINGS_24S, SETTINGS_32S, SETTINGS_JK04, telemetry_32s
-from .packs import BALANCER, PACK_24S, PACK_32S, PACK_JK04, Pack, Packs
+from .packs import BALANCER, PACK_24S, PACK_32S, PACK_JK04, PACK_V19, Pack, Packs
 
 CALIBRATED = 1.01
 """A reading that is to be corrected by one percent."""
@@ -326,6 +326,17 @@ async def test_what_was_changed_meanwhile_is_noticed_before_the_write(pack: Pack
     assert change.old == 33
 
 
+async def test_what_cell_info_shows_is_read_anew_before_the_write(pack: Pack) -> None:
+    """A periodic link has last heard of it long ago: the emergency mode has ended by itself, the load was switched."""
+    await pack.give(telemetry_32s(emergency_countdown_s=60, current_a=-20.0))
+    pack.link.said[type(telemetry_32s())] = telemetry_32s(emergency_countdown_s=0, current_a=-2.0)
+    (change,) = await changes(pack).async_apply({"emergency": True})
+    assert (change.old, change.result) == (False, "verified")
+    assert pack.link.written == [("emergency", True)]
+    with pytest.raises(ServiceValidationError, match="20 A is far from what Keller measures at the moment, -2 A"):
+        await changes(pack).async_apply({"current_calibration_a": 20}, confirm=True)
+
+
 async def test_writes_of_a_day(packs: Packs) -> None:
     pack = await packs.add(*PACK_32S, permission=Permission.ALL, writes_per_day=2)
     await changes(pack).async_apply({"charge_current_limit_a": 40})
@@ -378,6 +389,25 @@ async def test_commands(pack: Pack) -> None:
     pack.link.writing_fails_with = LinkProblem.BUSY
     with pytest.raises(HomeAssistantError, match="in use by another device"):
         await changes(pack).async_instruct(Instruction.RESTART)
+
+
+async def test_a_command_whose_caller_gives_up_is_recorded(pack: Pack, hass: HomeAssistant) -> None:
+    async with changes(pack)._lock:
+        commanding = asyncio.create_task(changes(pack).async_instruct(Instruction.RESTART))
+        for _ in range(10):
+            await asyncio.sleep(0)
+        commanding.cancel()
+    await hass.async_block_till_done()
+    assert [each.key for each in changes(pack).memory.changes] == ["restart"]
+
+
+async def test_loaded_settings_are_shown_at_once(pack: Pack) -> None:
+    pack.link.said[type(SETTINGS_32S)] = replace(SETTINGS_32S, charge_current_limit_a=25.0)
+    await changes(pack).async_instruct(Instruction.FACTORY_RESET, confirm=True)
+    assert pack.coordinator.state.settings
+    assert pack.coordinator.state.settings.charge_current_limit_a == 25
+    pack.link.said.pop(type(SETTINGS_32S))
+    assert (await changes(pack).async_instruct(Instruction.LOAD_LFP_DEFAULTS, confirm=True)).result == "sent"
 
 
 async def test_commands_are_for_newer_boards(packs: Packs) -> None:
@@ -460,6 +490,43 @@ async def test_a_stop_in_the_middle_is_told_of(pack: Pack, packs: Packs, hass: H
     assert changes(pack).memory.plan == {}
     flow = await async_create_fix_flow(hass, issue.issue_id, issue.data)
     assert isinstance(flow, ConfirmRepairFlow)
+
+
+async def test_an_orderly_stop_in_the_middle_is_told_of_as_well(pack: Pack, packs: Packs, hass: HomeAssistant) -> None:
+    """Whoever asked for the change hears of nothing any more when the link is let go."""
+
+    async def while_writing() -> None:
+        if len(pack.link.written) == 2:
+            hass.set_state(CoreState.stopping)
+            pack.link.writing_fails_with = LinkProblem.CONNECTION_FAILED
+            pack.link.outcomes["discharge_current_limit_a"] = Outcome.UNKNOWN
+
+    pack.link.while_writing = while_writing
+    with pytest.raises(HomeAssistantError):
+        await changes(pack).async_apply(
+            {"charge_current_limit_a": 40, "discharge_current_limit_a": 90, "balance_current_limit_a": 1}
+        )
+    hass.bus.async_fire(EVENT_HOMEASSISTANT_FINAL_WRITE)
+    await hass.async_block_till_done()
+    hass.set_state(CoreState.running)
+    await hass.config_entries.async_unload(pack.entry.entry_id)
+    await packs.set_up(pack, PACK_32S[0], replace(SETTINGS_32S, charge_current_limit_a=40.0), PACK_32S[2])
+    issue = ir.async_get(hass).async_get_issue(DOMAIN, f"interrupted_{pack.entry.entry_id}")
+    assert issue
+    assert issue.translation_placeholders == {
+        "name": "Keller",
+        "written": "Charge current limit",
+        "missing": "Discharge current limit, Balance current limit",
+    }
+
+
+async def test_a_stop_while_a_reading_was_corrected(pack: Pack, packs: Packs, hass: HomeAssistant) -> None:
+    """The clock goes on, and a reading may be right by itself: neither tells what became of the write."""
+    changes(pack).memory.plan = {"clock_s": 500, "current_calibration_a": abs(telemetry_32s().current_a or 0)}
+    await changes(pack).async_save()
+    await hass.config_entries.async_unload(pack.entry.entry_id)
+    await packs.set_up(pack, *PACK_V19)
+    assert [each.result for each in changes(pack).memory.changes] == ["unknown", "unknown"]
 
 
 async def test_a_stop_after_the_last_write_is_nobodys_business(pack: Pack, packs: Packs, hass: HomeAssistant) -> None:

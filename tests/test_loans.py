@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import replace
 from datetime import timedelta
 
@@ -12,11 +13,12 @@ from homeassistant.exceptions import HomeAssistantError
 from homeassistant.helpers import issue_registry as ir
 from homeassistant.helpers.issue_registry import IssueEntry
 from homeassistant.util import dt as dt_util
+from pytest_homeassistant_custom_component.common import async_fire_time_changed
 
 from custom_components.jk_bms.bms.link import LinkProblem
 from custom_components.jk_bms.bms.registers import SettingValue
 from custom_components.jk_bms.bms.writing import Outcome
-from custom_components.jk_bms.const import CONF_PERMISSION, DOMAIN
+from custom_components.jk_bms.const import CONF_PERMISSION, DEFAULT_WRITES_PER_DAY, DOMAIN
 from custom_components.jk_bms.loans import NOT_RETURNED
 from custom_components.jk_bms.permission import Permission
 
@@ -24,6 +26,7 @@ from .pack_values import SETTINGS_32S, telemetry_32s
 from .packs import PACK_32S, Pack, Packs
 
 CHARGE, DISCHARGE = "charge_current_limit_a", "discharge_current_limit_a"
+FLOAT = "requested_float_voltage_v"
 FORMER = SETTINGS_32S.charge_current_limit_a
 
 
@@ -37,7 +40,6 @@ async def lend(pack: Pack, values: dict[str, SettingValue], minutes: float = 60)
     """Change settings for a time."""
     until = dt_util.utcnow() + timedelta(minutes=minutes)
     await pack.coordinator.changes.async_apply(values, until=until)
-    pack.coordinator.loans.watch()
 
 
 async def later(pack: Pack, packs: Packs, minutes: float) -> None:
@@ -247,3 +249,125 @@ async def test_who_may_change_nothing_needs_no_counter(packs: Packs) -> None:
     pack = await packs.add(*PACK_32S)
     assert pack.entity_id(Platform.SENSOR, "writes_today") is None
     assert pack.entity_id(Platform.SENSOR, "limits_return") is None
+
+
+async def test_a_caller_that_gives_up_has_it_returned_all_the_same(
+    pack: Pack, packs: Packs, hass: HomeAssistant
+) -> None:
+    """As an automation that is started anew ends its own run, while the pack is busy with another change."""
+    writing, go_on = asyncio.Event(), asyncio.Event()
+
+    async def while_writing() -> None:
+        writing.set()
+        await go_on.wait()
+
+    pack.link.while_writing = while_writing
+    other = asyncio.create_task(pack.coordinator.changes.async_apply({DISCHARGE: 60}))
+    await writing.wait()
+    assert pack.coordinator.device
+    data = {"device_id": pack.coordinator.device.id, "charge_current": 40, "for": {"minutes": 60}}
+    lending = asyncio.create_task(hass.services.async_call(DOMAIN, "set_charge_limits", data, blocking=True))
+    for _ in range(10):
+        await asyncio.sleep(0)
+    lending.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await lending
+    go_on.set()
+    await other
+    await hass.async_block_till_done()
+    assert current(pack) == 40
+    await later(pack, packs, 61)
+    assert current(pack) == FORMER
+
+
+async def test_what_is_lent_anew_while_it_is_about_to_return_stays(pack: Pack, packs: Packs) -> None:
+    """As by an automation that lends for an hour every hour."""
+    await lend(pack, {CHARGE: 40})
+    lock = pack.coordinator.changes._lock
+    await lock.acquire()
+    packs.tick(60 * 60)
+    async_fire_time_changed(packs.hass)
+    for _ in range(10):
+        await asyncio.sleep(0)
+    again = asyncio.create_task(lend(pack, {CHARGE: 50}))
+    for _ in range(10):
+        await asyncio.sleep(0)
+    lock.release()
+    await again
+    await packs.hass.async_block_till_done()
+    assert current(pack) == 50
+    await later(pack, packs, 61)
+    assert current(pack) == FORMER
+
+
+async def test_a_return_that_is_under_way_when_the_pack_goes_is_left_to_the_next_start(
+    pack: Pack, packs: Packs, hass: HomeAssistant
+) -> None:
+    await lend(pack, {CHARGE: 40})
+    link = pack.link
+
+    async def while_writing() -> None:
+        link.while_writing = lambda: asyncio.sleep(0)
+        link.outcomes[CHARGE] = Outcome.UNKNOWN
+        hass.async_create_task(hass.config_entries.async_unload(pack.entry.entry_id))
+        await asyncio.sleep(0)
+
+    link.while_writing = while_writing
+    await packs.advance(61 * 60)
+    written = len(link.written)
+    await packs.advance(60)
+    await packs.advance(60)
+    assert len(link.written) == written
+
+
+async def test_what_needs_no_return_any_more_is_no_reason_to_complain(
+    pack: Pack, packs: Packs, hass: HomeAssistant
+) -> None:
+    await lend(pack, {CHARGE: 40})
+    await pack.coordinator.changes.async_apply({CHARGE: 30})
+    pack.link.writing_fails_with = LinkProblem.OUT_OF_RANGE
+    await later(pack, packs, 61)
+    assert issue(pack, hass) is None
+
+
+async def test_a_board_that_refuses_is_not_written_to_every_minute(pack: Pack, packs: Packs) -> None:
+    """Its memory doesn't bear that: a day of refusals stays below the writes that an owner has in a day."""
+    await lend(pack, {CHARGE: 40})
+    pack.link.outcomes[CHARGE] = Outcome.REFUSED
+    await packs.advance(60 * 60)
+    for _ in range(24 * 60):
+        await packs.advance(60)
+    assert 10 < len(pack.link.written) < DEFAULT_WRITES_PER_DAY
+
+
+async def test_the_same_again_and_again_takes_no_more_room(pack: Pack) -> None:
+    for _ in range(5):
+        await lend(pack, {CHARGE: 40})
+    assert pack.coordinator.changes.memory.loans[CHARGE].values == (40,)
+
+
+async def test_what_was_in_no_order_before_returns_to_that(packs: Packs) -> None:
+    """A recorded JK-PB2A16S20P has its float voltage above the over-voltage recovery and the voltage of SoC 100 %."""
+    settings = replace(
+        SETTINGS_32S,
+        cell_overvoltage_recovery_v=3.419,
+        soc_100_cell_voltage_v=3.425,
+        requested_float_voltage_v=3.43,
+        requested_charge_voltage_v=3.45,
+    )
+    pack = await packs.add(PACK_32S[0], settings, PACK_32S[2], permission=Permission.ALL)
+    await lend(pack, {FLOAT: 3.35})
+    await later(pack, packs, 61)
+    assert pack.coordinator.state.settings == settings
+
+
+async def test_what_would_be_in_no_order_now_does_not_return(pack: Pack, packs: Packs, hass: HomeAssistant) -> None:
+    former = SETTINGS_32S.requested_float_voltage_v
+    assert former
+    await lend(pack, {FLOAT: former - 0.1})
+    await pack.coordinator.changes.async_apply({"cell_overvoltage_recovery_v": former - 0.01})
+    await later(pack, packs, 61)
+    told = issue(pack, hass)
+    assert told
+    assert told.translation_placeholders
+    assert "has to stay below" in told.translation_placeholders["reason"]

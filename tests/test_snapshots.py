@@ -99,6 +99,16 @@ async def test_the_first_refusal_ends_it_and_says_what_was_written(pack: Pack) -
         await snapshots(pack).async_restore("before", context=None, confirm=False)
 
 
+async def test_what_was_saved_in_no_order_returns_to_that(packs: Packs) -> None:
+    """Recorded boards have settings that are in the wrong order among themselves."""
+    settings = replace(SETTINGS_32S, soc_0_cell_voltage_v=2.9, cell_undervoltage_recovery_v=2.85)
+    pack = await packs.add(PACK_32S[0], settings, PACK_32S[2], permission=Permission.ALL)
+    await snapshots(pack).async_save("before")
+    await pack.coordinator.changes.async_apply({"cell_undervoltage_recovery_v": 2.95})
+    await snapshots(pack).async_restore("before", context=None, confirm=False)
+    assert pack.coordinator.state.settings == settings
+
+
 async def test_dangerous_settings_want_a_confirmation_here_as_well(pack: Pack) -> None:
     await snapshots(pack).async_save("before")
     await pack.coordinator.changes.async_apply({"cell_count": 15}, confirm=True)

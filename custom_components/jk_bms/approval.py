@@ -5,7 +5,7 @@ Each check raises what tells the user which value was wrong and what is allowed.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from math import isclose
 from typing import Final
 
@@ -14,7 +14,7 @@ from homeassistant.core import HomeAssistant
 from homeassistant.exceptions import ServiceValidationError
 
 from .battery.chemistry import chemistry_of, loosens_beyond_safe
-from .bms.registers import SETTINGS_BY_KEY, Danger, Kind, Setting, SettingValue, conflicts
+from .bms.registers import SETTINGS_BY_KEY, Conflict, Danger, Kind, Setting, SettingValue, conflicts
 from .const import CONF_PERMISSION, CONF_WRITES_PER_DAY, DEFAULT_WRITES_PER_DAY, DOMAIN
 from .errors import async_names, value_in_words
 from .memory import PackMemory
@@ -130,10 +130,13 @@ class Approval:
                     limit=value_in_words(self._hass, setting, limit),
                 )
 
-    async def check_order(self, wanted: Values, said: dict[str, float]) -> None:
-        """Raise ServiceValidationError if two settings were in the wrong order then; `said` are all present numbers."""
+    async def check_order(self, wanted: Values, said: dict[str, float], accepted: Collection[Conflict]) -> None:
+        """Raise ServiceValidationError if two settings were in the wrong order then, but for those that are accepted.
+
+        `said` are all present numbers.
+        """
         values = said | {key: value for key, value in wanted.items() if not isinstance(value, str)}
-        if found := conflicts(values, frozenset(wanted)):
+        if found := [each for each in conflicts(values, frozenset(wanted)) if each not in accepted]:
             lower, higher = SETTINGS_BY_KEY[found[0].lower], SETTINGS_BY_KEY[found[0].higher]
             names = await async_names(self._hass)
             raise ServiceValidationError(

@@ -8,10 +8,10 @@ nothing half-done unsaid.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Coroutine, Mapping
+from contextlib import asynccontextmanager, suppress
 from datetime import datetime
-from typing import Final
+from typing import Any, Final
 
 from homeassistant.config_entries import ConfigEntry
 from homeassistant.core import Context, HomeAssistant
@@ -23,11 +23,13 @@ from .bms.layout import FrameType, Generation
 from .bms.link import Link, LinkError, PausedError
 from .bms.registers import (
     SETTINGS_BY_KEY,
+    Conflict,
     Danger,
     Instruction,
     Kind,
     Setting,
     SettingValue,
+    conflicts,
     in_safe_order,
     numbers,
 )
@@ -42,6 +44,8 @@ UNCHANGED: Final = "unchanged"
 """The board said the wanted value already; nothing was written."""
 NOT_WRITTEN: Final = "not_written"
 """It was to be written, but something before it failed."""
+_LOADING: Final = set(Instruction) - {Instruction.RESTART, Instruction.SHUT_DOWN}
+"""The commands that change settings."""
 _SUCCESSES: Final = {Outcome.VERIFIED, Outcome.SENT}
 
 HOME_ASSISTANT: Final = Author("home_assistant")
@@ -67,6 +71,8 @@ class Changes:
     ) -> None:
         self.approval: Final = Approval(hass, entry, memory)
         self.memory: Final = memory
+        self.on_loan: Callable[[], None] = lambda: None
+        """Called when there is something new to return, whatever becomes of who has asked for it."""
         self._hass = hass
         self._entry = entry
         self._name = entry.title
@@ -123,14 +129,28 @@ class Changes:
         return await self._in_whole(rounded, await self.async_author(context), confirm=confirm, until=until)
 
     async def async_restore(
-        self, values: Values, *, context: Context | None = None, confirm: bool = False
+        self,
+        values: Values,
+        *,
+        context: Context | None = None,
+        confirm: bool = False,
+        disorder: Collection[Conflict] = (),
     ) -> list[Change]:
-        """Write values that the board itself has said before, exactly as they were. Raises as `async_apply` does."""
-        return await self._in_whole(values, await self.async_author(context), confirm=confirm)
+        """Write values that the board itself has said before, exactly as they were. Raises as `async_apply` does.
 
-    async def async_return(self, values: Values) -> list[Change]:
+        `disorder` is what was in the wrong order then, and may be so again.
+        """
+        return await self._in_whole(values, await self.async_author(context), confirm=confirm, disorder=disorder)
+
+    async def async_return(self, due: Mapping[str, Loan]) -> list[Change]:
         """Give back what was changed for a time only: the owner's own values, counted when they were changed."""
-        return await self._in_whole(values, HOME_ASSISTANT, confirm=True, counted=True)
+        return await self._in_whole(
+            {key: loan.former for key, loan in due.items()},
+            HOME_ASSISTANT,
+            confirm=True,
+            due=due,
+            disorder=[conflict for loan in due.values() for conflict in loan.disorder],
+        )
 
     async def _in_whole(
         self,
@@ -139,16 +159,21 @@ class Changes:
         *,
         confirm: bool,
         until: datetime | None = None,
-        counted: bool = False,
+        due: Mapping[str, Loan] | None = None,
+        disorder: Collection[Conflict] = (),
     ) -> list[Change]:
         """Check what can be checked at once, then write: to the end even if whoever asked gives up meanwhile."""
         state = self._state()
         for key, value in values.items():
             self.approval.check_permission(SETTINGS_BY_KEY[key].danger)
             await self.approval.check_value(SETTINGS_BY_KEY[key], value, state)
-        writing = self._write(values, author, confirm=confirm, until=until, counted=counted)
-        # A task of the entry: unloading it waits until what became of the writes is written down.
-        return await asyncio.shield(self._entry.async_create_task(self._hass, writing, f"{DOMAIN} write settings"))
+        return await self._to_the_end(
+            self._write(values, author, confirm=confirm, until=until, due=due, disorder=disorder)
+        )
+
+    async def _to_the_end[T](self, work: Coroutine[Any, Any, T]) -> T:
+        """Do it even if whoever asked gives up meanwhile; unloading the entry waits until it is written down."""
+        return await asyncio.shield(self._entry.async_create_task(self._hass, work, f"{DOMAIN} change"))
 
     async def async_instruct(
         self, instruction: Instruction, *, context: Context | None = None, confirm: bool = False
@@ -157,7 +182,9 @@ class Changes:
         self.approval.check_permission(instruction.danger)
         if instruction.danger is Danger.DANGEROUS and not confirm:
             raise await self.approval.invalid("needs_confirmation", instruction.key)
-        author = await self.async_author(context)
+        return await self._to_the_end(self._instruct(instruction, await self.async_author(context)))
+
+    async def _instruct(self, instruction: Instruction, author: Author) -> Change:
         async with self._lock, self._writing() as writer:
             if writer.board.generation is not Generation.JK02_32S or writer.board.is_balancer:
                 raise await self.approval.invalid("not_on_this_board", instruction.key)
@@ -166,6 +193,9 @@ class Changes:
             self._instructed_s = self._hass.loop.time()
             change = self._note(instruction.key, None, None, author, outcome)
             await self.async_save()
+            if instruction in _LOADING:
+                with suppress(LinkError):  # it may well start anew
+                    await writer.settings()
         return change
 
     async def async_read(self) -> PackState:
@@ -181,7 +211,7 @@ class Changes:
         written: list[str] = []
         missing: list[str] = []
         for key, value in self.memory.plan.items():
-            said = said_of(SETTINGS_BY_KEY[key], state)
+            said = None if SETTINGS_BY_KEY[key].is_measured else said_of(SETTINGS_BY_KEY[key], state)
             if self._agrees(SETTINGS_BY_KEY[key], said, value):
                 written.append(key)
                 self._note(key, None, value, HOME_ASSISTANT, Outcome.VERIFIED)
@@ -192,10 +222,19 @@ class Changes:
         return written, missing
 
     async def _write(
-        self, values: Values, author: Author, *, confirm: bool, until: datetime | None, counted: bool
+        self,
+        values: Values,
+        author: Author,
+        *,
+        confirm: bool,
+        until: datetime | None,
+        due: Mapping[str, Loan] | None,
+        disorder: Collection[Conflict],
     ) -> list[Change]:
         """Check the values against what the board says now, and write in a safe order those that differ."""
         async with self._lock, self._writing() as writer:
+            if due is not None:  # somebody may have lent it anew, or changed it for good, while this had to wait
+                values = {key: value for key, value in values.items() if self.memory.loans.get(key) is due[key]}
             state = await self._read(writer, values)
             present = {key: said_of(SETTINGS_BY_KEY[key], state) for key in values}
             wanted = {
@@ -205,17 +244,19 @@ class Changes:
             }
             said = numbers(state.settings, state.device_info)
             await self.approval.check_danger(wanted, present, state, confirm=confirm)
-            await self.approval.check_order(wanted, said)
-            if not counted:
+            await self.approval.check_order(wanted, said, disorder)
+            if due is None:
                 self.approval.check_budget(wanted, times=1 if until is None else 2)
             self.memory.plan = {key: wanted[key] for key in in_safe_order(wanted, said)}
             loans = dict(self.memory.loans)
             for key, value in values.items():
                 if until is not None:
-                    self._borrow(key, present[key], value, until)
+                    self._borrow(key, present[key], value, until, said)
                 elif key not in wanted:
                     self.memory.loans.pop(key, None)
             await self.async_save()
+            if until is not None:
+                self.on_loan()
             done = [
                 self._change(key, present[key], value, author, UNCHANGED)
                 for key, value in values.items()
@@ -236,7 +277,8 @@ class Changes:
     ) -> HomeAssistantError:
         """End a plan at the write that failed; return the error that says what was and what wasn't written.
 
-        What wasn't written isn't on loan either: that is then as in `loans`, from before the plan.
+        What wasn't written isn't on loan either: that is then as in `loans`, from before the plan. When Home Assistant
+        stops, nobody is there to hear it: then all is left as it was written down, for the next start to tell.
         """
         plan = list(self.memory.plan)
         place = plan.index(failed.key)
@@ -247,7 +289,9 @@ class Changes:
             self.memory.loans.pop(key, None)
             if key in loans:
                 self.memory.loans[key] = loans[key]
-        await self._end_plan()
+        self.on_loan()
+        if not self._hass.is_stopping:
+            await self._end_plan()
         names = await async_names(self._hass)
         return HomeAssistantError(
             translation_domain=DOMAIN,
@@ -263,12 +307,15 @@ class Changes:
             },
         )
 
-    def _borrow(self, key: str, present: SettingValue | None, value: SettingValue, until: datetime) -> None:
+    def _borrow(
+        self, key: str, present: SettingValue | None, value: SettingValue, until: datetime, said: Mapping[str, float]
+    ) -> None:
         """Remember what has to return; what is changed for a time once more returns to what it was at first."""
         if loan := self.memory.loans.get(key):
-            self.memory.loans[key] = Loan(loan.former, (value, *loan.values), until)
+            values = tuple(dict.fromkeys((value, *loan.values)))
+            self.memory.loans[key] = Loan(loan.former, values, until, loan.disorder)
         elif present is not None and not self._agrees(SETTINGS_BY_KEY[key], present, value):
-            self.memory.loans[key] = Loan(present, (value,), until)
+            self.memory.loans[key] = Loan(present, (value,), until, tuple(conflicts(said, frozenset({key}))))
 
     async def _end_plan(self) -> None:
         self.memory.plan = {}
@@ -281,6 +328,8 @@ class Changes:
             await writer.device_info()
         if FrameType.SETTINGS in said_in:
             await writer.settings()
+        if FrameType.CELL_INFO in said_in:
+            await writer.telemetry()
         return self._state()
 
     async def _write_one(

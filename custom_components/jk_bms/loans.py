@@ -1,7 +1,7 @@
 """Settings that were changed for a time: their former values return when it is over, whatever happens meanwhile.
 
 The loans are remembered over restarts. A value that somebody has changed since is left alone: the loan is void. As long
-as a return fails, the owner is told, and it is tried again every minute.
+as a return fails, the owner is told, and it is tried again: every minute, but less and less often where that writes.
 """
 
 from __future__ import annotations
@@ -15,15 +15,18 @@ from homeassistant.helpers import issue_registry as ir
 from homeassistant.helpers.event import async_track_point_in_utc_time
 from homeassistant.util import dt as dt_util
 
-from .bms.registers import SETTINGS_BY_KEY, SettingValue
+from .bms.registers import SETTINGS_BY_KEY
 from .changes import Changes
 from .const import DOMAIN
 from .errors import async_message, async_names, value_in_words
+from .memory import Loan
 from .pack_state import said_of
 
 NOT_RETURNED: Final = "not_returned"
 """The repair's translation key, and how its id begins."""
 RETRY_AFTER: Final = timedelta(minutes=1)
+LONGEST_RETRY: Final = timedelta(hours=1)
+"""A board that goes on refusing is written to some thirty times in the first day."""
 
 
 class Loans:
@@ -34,13 +37,20 @@ class Loans:
         self._name = name
         self._issue_id = f"{NOT_RETURNED}_{entry_id}"
         self._changes = changes
+        changes.on_loan = self.watch
         self._cancel: CALLBACK_TYPE | None = None
         self._stopped = False
+        self._returning = False
+        self._not_before = dt_util.utcnow()
+        self._retry_after = RETRY_AFTER
 
     @callback
     def watch(self) -> None:
-        """Wait for what is due next; to be called again whenever there is a new loan."""
-        self._wait_until(min((loan.until for loan in self._changes.memory.loans.values()), default=None))
+        """Wait for what is due next."""
+        if self._returning:
+            return
+        due = min((loan.until for loan in self._changes.memory.loans.values()), default=None)
+        self._wait_until(due and max(due, self._not_before))
 
     @callback
     def stop(self) -> None:
@@ -57,27 +67,35 @@ class Loans:
             self._cancel = async_track_point_in_utc_time(self._hass, self._give_back, due)
 
     async def _give_back(self, now: datetime) -> None:
-        self._cancel = None
+        self._cancel, self._returning = None, True
+        recorded = self._changes.memory.changes
         try:
             await self._give_back_due(now)
         except HomeAssistantError as error:
             await self._report(error)
-            self._wait_until(dt_util.utcnow() + RETRY_AFTER)
+            self._not_before = dt_util.utcnow() + self._retry_after
+            written = self._changes.memory.changes is not recorded
+            self._retry_after = min(2 * self._retry_after, LONGEST_RETRY) if written else RETRY_AFTER
         else:
             ir.async_delete_issue(self._hass, DOMAIN, self._issue_id)
-            self.watch()
+            self._retry_after = RETRY_AFTER
+        finally:
+            self._returning = False
+        self.watch()
 
     async def _give_back_due(self, now: datetime) -> None:
         loans = self._changes.memory.loans
+        if all(loan.until > now for loan in loans.values()):
+            return
         state = await self._changes.async_read()
-        due: dict[str, SettingValue] = {}
+        due: dict[str, Loan] = {}
         for key, loan in list(loans.items()):
             if loan.until > now:
                 continue
             setting = SETTINGS_BY_KEY[key]
             said = said_of(setting, state)
             if any(setting.agrees(said, value, state.board.generation) for value in loan.values):
-                due[key] = loan.former
+                due[key] = loan
             else:
                 del loans[key]
         if due:

@@ -10,7 +10,7 @@ from homeassistant.core import HomeAssistant
 from homeassistant.helpers.storage import Store
 from homeassistant.util import dt as dt_util
 
-from .bms.registers import SettingValue
+from .bms.registers import Conflict, SettingValue
 from .const import DOMAIN
 
 CHANGES_KEPT: Final = 200
@@ -45,6 +45,8 @@ class Loan:
     values: tuple[SettingValue, ...]
     """What it was changed to, latest first; more than one if it was changed again meanwhile."""
     until: datetime
+    disorder: tuple[Conflict, ...] = ()
+    """What was in the wrong order before, and may be so again."""
 
 
 @dataclass(slots=True)
@@ -95,7 +97,12 @@ class MemoryStore:
             writes_today=stored["writes_today"],
             plan=stored["plan"],
             loans={
-                key: Loan(loan["former"], tuple(loan["values"]), datetime.fromisoformat(loan["until"]))
+                key: Loan(
+                    loan["former"],
+                    tuple(loan["values"]),
+                    datetime.fromisoformat(loan["until"]),
+                    tuple(Conflict(**each) for each in loan["disorder"]),
+                )
                 for key, loan in stored["loans"].items()
             },
             snapshots=stored["snapshots"],

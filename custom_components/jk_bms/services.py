@@ -64,12 +64,9 @@ async def _set_charge_limits(coordinator: JkBmsCoordinator, call: ServiceCall) -
         raise ServiceValidationError(translation_domain=DOMAIN, translation_key="no_limit_given")
     duration: timedelta | None = call.data.get(ATTR_FOR)
     until = None if duration is None else (dt_util.utcnow() + duration).replace(microsecond=0)
-    try:
-        changes = await coordinator.changes.async_apply(
-            values, context=call.context, confirm=call.data[ATTR_CONFIRM], until=until
-        )
-    finally:
-        coordinator.loans.watch()
+    changes = await coordinator.changes.async_apply(
+        values, context=call.context, confirm=call.data[ATTR_CONFIRM], until=until
+    )
     return {"changes": list(map(_change, changes)), "until": None if until is None else until.isoformat()}
 
 
@@ -328,7 +325,7 @@ async def _in_one(hass: HomeAssistant, errors: list[BaseException]) -> BaseExcep
     return HomeAssistantError(
         translation_domain=DOMAIN,
         translation_key="several_packs",
-        translation_placeholders={"count": str(len(errors)), "reasons": " ".join(reasons)},
+        translation_placeholders={"count": str(len(errors)), "reasons": ". ".join(reasons)},
     )
 
 

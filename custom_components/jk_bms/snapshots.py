@@ -12,7 +12,7 @@ from homeassistant.core import Context
 from homeassistant.exceptions import ServiceValidationError
 
 from .bms.layout import FrameType
-from .bms.registers import SETTINGS_BY_KEY, Danger, Kind, Setting, SettingValue
+from .bms.registers import SETTINGS_BY_KEY, Danger, Kind, Setting, SettingValue, conflicts
 from .changes import Changes
 from .const import DOMAIN
 from .memory import Change
@@ -94,8 +94,12 @@ class Snapshots:
     async def async_restore(self, name: str, *, context: Context | None, confirm: bool) -> list[Change]:
         """Write back what has changed since, in a safe order; the first refusal ends it. Raises HomeAssistantError."""
         found = [each for each in await self.async_differences(name) if each.possible]
+        saved = {key: value for key, value in self._saved(name).items() if not isinstance(value, str)}
         return await self._changes.async_restore(
-            {each.key: each.saved for each in found}, context=context, confirm=confirm
+            {each.key: each.saved for each in found},
+            context=context,
+            confirm=confirm,
+            disorder=conflicts(saved, frozenset(saved)),
         )
 
     def _saved(self, name: str) -> dict[str, SettingValue]:
