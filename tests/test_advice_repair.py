@@ -214,7 +214,7 @@ async def test_a_write_that_fails_says_why_in_the_language_of_home_assistant(
     await review.open()
     pack.link.writing_fails_with = LinkProblem.CONNECTION_FAILED
     await review.click("write")
-    assert review.text["error"].startswith("Die Verbindung zu Keller ist gescheitert.")
+    assert review.text["error"].startswith("Die Verbindung zu Keller ist gescheitert. Oft")
 
 
 @pytest.mark.parametrize("option", ["write", "skip", "accept"])

@@ -288,6 +288,7 @@ async def test_two_of_three_packs_fail(pack: Pack, packs: Packs, hass: HomeAssis
     assert raised.value.translation_placeholders["count"] == "2"
     for said in ("Keller ist nicht zu hören", "Garage nimmt die Verbindung an"):
         assert said in raised.value.translation_placeholders["reasons"]
+    assert ".." not in str(raised.value)
     assert barn.link.written == [("charge_current_limit_a", 40)]
     with pytest.raises(ServiceValidationError, match=r"^Give at least one limit$"):
         await hass.services.async_call(DOMAIN, "set_charge_limits", target, blocking=True)

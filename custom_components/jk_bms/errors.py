@@ -84,10 +84,13 @@ async def async_names(hass: HomeAssistant) -> Callable[[str], str]:
 
 
 async def async_message(hass: HomeAssistant, error: HomeAssistantError) -> str:
-    """Return what an error says in the language of Home Assistant; as a string it speaks English."""
+    """Return what an error says in the language of Home Assistant; as a string it speaks English.
+
+    As there, the full stop at the end is left out.
+    """
     texts = await async_get_translations(hass, hass.config.language, "exceptions", [DOMAIN])
     text = texts.get(f"component.{DOMAIN}.exceptions.{error.translation_key}.message")
-    return str(error) if text is None else text.format(**error.translation_placeholders or {})
+    return str(error) if text is None else text.rstrip(".").format(**error.translation_placeholders or {})
 
 
 @callback
