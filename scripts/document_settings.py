@@ -26,10 +26,10 @@ INTRODUCTION = """\
 All that can be written into a board. This page is made by `python -m scripts.document_settings` from
 [the table](../custom_components/jk_bms/bms/registers.py) that the integration itself uses.
 
-- *Key* is the name for services.
+- *Key* is the name for [actions](actions.md).
 - *Range* is what the boards take; a board takes no more than it is rated for. *Step* is what a value is rounded to.
 - *Allow changes* is what the option of that name has to be set to at least. `confirm` means that there is no entity for
-  it, and that the service has to be told `confirm: true`. That holds for every protection, too, that is loosened beyond
+  it, and that the action has to be told `confirm: true`. That holds for every protection, too, that is loosened beyond
   what is safe for the cells.
 - *From* is the first software that has it.
 - *JK04*, *24S* and *32S* are the registers of the three generations of boards: no register, no such setting.

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterator
 from itertools import chain
 from pathlib import Path
+from typing import Any
 
 import pytest
+from homeassistant.util.yaml import parse_yaml
 
 from custom_components.jk_bms.binary_sensor import BINARY_SENSORS
 from custom_components.jk_bms.button import READ_AGAIN, RESTART, SET_CLOCK
@@ -19,6 +22,7 @@ from custom_components.jk_bms.sensor import ENERGIES, SENSORS
 from custom_components.jk_bms.switch import PAUSE, SETTING_SWITCHES
 
 PROJECT = Path(__file__).parent.parent
+ACTIONS: Any = parse_yaml((PROJECT / "custom_components/jk_bms/services.yaml").read_text(encoding="utf-8"))
 DOCUMENTS = [PROJECT / "README.md", PROJECT / "CONTRIBUTING.md", *sorted((PROJECT / "docs").glob("*.md"))]
 DESCRIPTIONS = {
     "sensor": (*SENSORS, *ENERGIES),
@@ -50,6 +54,40 @@ def test_every_entity_is_listed_with_its_default() -> None:
         r"^\| (.+?) \| (on|off) \|", (PROJECT / "docs/entities.md").read_text(encoding="utf-8"), re.MULTILINE
     )
     assert {name.partition(", Cell 2")[0]: default for name, default in rows} == names
+
+
+def calls(example: object) -> Iterator[tuple[str, set[str]]]:
+    """Yield the own actions that an example in YAML calls, with the fields that it gives."""
+    match example:
+        case {"action": str(action), **more}:
+            domain, _, name = action.partition(".")
+            if domain == "jk_bms":
+                assert more["target"]
+                data = more.get("data", {})
+                assert isinstance(data, dict)
+                yield name, set(data)
+        case dict() | list():
+            for each in example.values() if isinstance(example, dict) else example:
+                yield from calls(each)
+
+
+def test_every_action_is_described_and_called_as_it_is() -> None:
+    text = (PROJECT / "docs/actions.md").read_text(encoding="utf-8")
+    for name, action in ACTIONS.items():
+        assert f"`jk_bms.{name}`" in text
+        for field in action.get("fields", {}):
+            assert f"`{field}`" in text, (name, field)
+
+    called = set()
+    for document in DOCUMENTS:
+        for example in re.findall(
+            r"^```yaml$(.+?)^```$", document.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL
+        ):
+            for name, given in calls(parse_yaml(example)):
+                fields = ACTIONS[name].get("fields", {})
+                assert {field for field, about in fields.items() if about.get("required")} <= given <= fields.keys()
+                called.add(name)
+    assert called >= {"set_charge_limits", "save_settings", "get_event_log"}
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda document: document.name)
