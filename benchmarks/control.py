@@ -2,7 +2,7 @@
 
 Delays: a real Home Assistant, in a process of its own, changes settings of simulated packs through a simulated
 Bluetooth proxy, as its frontend would: by service calls over the WebSocket. Timed is from the call until it is answered
-and the entity shows the new value, which it does only when the board has said it twice.
+and the entity shows the new value, which it does only when the board has said it twice. The boards stream every 0.55 s.
 
 Honesty: what the integration changes goes through its own checks, over its own link, to simulated boards of all three
 generations that lose 5 % of their notifications. Every write is any setting of the board with any value in range and in
