@@ -201,7 +201,11 @@ def test_there_is_advice_for_what_a_board_has() -> None:
 
 
 def test_the_float_voltage_keeps_its_place_above_the_undervoltage_recovery() -> None:
-    changes = {"cell_undervoltage_v": 3.0, "soc_0_cell_voltage_v": 3.05, "cell_undervoltage_recovery_v": 3.26}
+    changes: dict[str, Any] = {
+        "cell_undervoltage_v": 3.0,
+        "soc_0_cell_voltage_v": 3.05,
+        "cell_undervoltage_recovery_v": 3.26,
+    }
     assert finding("cell_undervoltage_recovery_v", **changes) == (3.1, 3.1, 3.25)
 
 
