@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from dataclasses import replace
 
 import pytest
@@ -12,7 +13,7 @@ from custom_components.jk_bms.bms.writing import Outcome
 from custom_components.jk_bms.permission import Permission
 from custom_components.jk_bms.snapshots import MOST_SNAPSHOTS, Difference, Snapshots, settings_of
 
-from .pack_values import SETTINGS_32S, telemetry_32s
+from .pack_values import SETTINGS_32S, SETTINGS_JK04, telemetry_32s
 from .packs import PACK_24S, PACK_32S, PACK_JK04, Pack, Packs
 
 
@@ -56,6 +57,18 @@ async def test_older_boards(packs: Packs, first: tuple[object, ...]) -> None:
     saved = await snapshots(pack).async_save("all")
     assert saved == settings_of(pack.coordinator.state)
     assert "balance_start_voltage_v" in saved
+    assert not [key for key in saved if "calibration" in key], "of this board's own parts, and of no other's"
+
+
+async def test_an_end_of_a_range_that_floats_miss_returns(packs: Packs) -> None:
+    """JK04 boards keep 3.7 V as 3.70000005 V, which is beyond what they take."""
+    highest_v = struct.unpack("<f", struct.pack("<f", 3.7))[0]
+    settings = replace(SETTINGS_JK04, power_off_voltage_v=highest_v)
+    pack = await packs.add(PACK_JK04[0], settings, PACK_JK04[2], permission=Permission.ALL)
+    await snapshots(pack).async_save("before")
+    await pack.coordinator.changes.async_apply({"power_off_voltage_v": 3.0})
+    await snapshots(pack).async_restore("before", context=None, confirm=False)
+    assert pack.coordinator.state.settings == settings
 
 
 async def test_it_survives_a_restart(pack: Pack, packs: Packs, hass: HomeAssistant) -> None:

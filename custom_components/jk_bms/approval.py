@@ -93,7 +93,10 @@ class Approval:
             raise await self.invalid(
                 "not_offered", setting.key, choices=", ".join(setting.choices_on(state.device_info).values())
             )
-        if not register.lowest <= value <= register.highest:
+        # What a board has said in the coarse floats of JK04 may miss the end of a range by less than any step.
+        rounded = setting.rounded(value)
+        assert not isinstance(rounded, str)
+        if not register.lowest <= rounded <= register.highest:
             raise await self.invalid(
                 "out_of_range",
                 setting.key,

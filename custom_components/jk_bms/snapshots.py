@@ -44,6 +44,7 @@ def settings_of(state: PackState) -> dict[str, SettingValue]:
 def _is_kept(setting: Setting) -> bool:
     return (
         setting.said_in is not FrameType.CELL_INFO
+        and "calibration" not in setting.key
         and setting.kind is not Kind.TEXT
         and setting.danger is not Danger.SWITCH
     )

@@ -72,6 +72,7 @@ def test_chemistry_that_nothing_tells() -> None:
         ("discharge_overcurrent_delay_s", LFP, (None, 300)),
         ("short_circuit_delay_us", LFP, (None, 1500)),
         ("temperature_sensors_disabled", LI_ION, (None, 0)),
+        ("heating_stop_temperature_c", LFP, (None, 60)),
         ("balance_start_voltage_v", LFP, (None, None)),
         ("nonsense", LFP, (None, None)),
     ],

@@ -47,6 +47,8 @@ _HIGHEST: Final = {
     "charge_overtemperature_recovery_c": 60.0,
     "discharge_overtemperature_c": 60.0,
     "discharge_overtemperature_recovery_c": 60.0,
+    "heating_start_temperature_c": 60.0,
+    "heating_stop_temperature_c": 60.0,
     "mos_overtemperature_c": 100.0,
     "mos_overtemperature_recovery_c": 100.0,
     "charge_overcurrent_delay_s": 30.0,
