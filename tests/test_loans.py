@@ -340,6 +340,16 @@ async def test_a_board_that_refuses_is_not_written_to_every_minute(pack: Pack, p
     assert 10 < len(pack.link.written) < DEFAULT_WRITES_PER_DAY
 
 
+async def test_each_returns_in_its_own_time(pack: Pack, packs: Packs) -> None:
+    await lend(pack, {CHARGE: 40}, minutes=60)
+    await lend(pack, {DISCHARGE: 60}, minutes=120)
+    await later(pack, packs, 61)
+    assert current(pack) == FORMER
+    assert list(pack.coordinator.changes.memory.loans) == [DISCHARGE]
+    await later(pack, packs, 60)
+    assert pack.coordinator.changes.memory.loans == {}
+
+
 async def test_the_same_again_and_again_takes_no_more_room(pack: Pack) -> None:
     for _ in range(5):
         await lend(pack, {CHARGE: 40})

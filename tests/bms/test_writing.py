@@ -491,7 +491,11 @@ async def test_a_stream_that_pauses_after_a_write_is_no_loss() -> None:
 
 async def test_what_cell_info_would_show_is_unknown_without_it() -> None:
     async with bench() as at:
-        at.board.faults.silent_stream = True
+        async with at.link.writing() as writer:
+            assert (await at.done(writer.telemetry())).emergency_countdown_s == 0
+            at.board.faults.silent_stream = True
+            with pytest.raises(LinkError):
+                await at.done(writer.telemetry())
         assert await at.outcome("emergency", value=True) is Outcome.UNKNOWN
         at.board.faults.silent_stream = False
         await at.clock.until(lambda: at.link.status.state is LinkState.CONNECTED)
