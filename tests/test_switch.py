@@ -14,8 +14,9 @@ from homeassistant.helpers import entity_registry as er
 from homeassistant.util import dt as dt_util
 
 from custom_components.jk_bms.bms.layout import CONTROL_BITS
-from custom_components.jk_bms.bms.link import LinkState
+from custom_components.jk_bms.bms.link import LinkProblem, LinkState
 from custom_components.jk_bms.bms.writing import Outcome
+from custom_components.jk_bms.const import DOMAIN
 from custom_components.jk_bms.switch import SETTING_SWITCHES
 
 from .pack_values import SETTINGS_32S, telemetry_32s
@@ -146,6 +147,21 @@ async def test_a_permission_that_is_taken_back(packs: Packs, hass: HomeAssistant
         await switch(hass, pack, SERVICE_TURN_OFF, "charge_switch")
     assert raised.value.translation_key == "needs_permission_switches"
     assert (pack.value("charge_switch", Platform.SWITCH), pack.link.written) == ("on", [])
+
+
+async def test_out_of_reach_only_the_action_says_so(packs: Packs, hass: HomeAssistant) -> None:
+    """Home Assistant leaves out what is unavailable, as the documentation of the actions tells."""
+    pack = await packs.add(*PACK_V19, permission="switches")
+    await packs.advance(30)
+    assert pack.value("charge_switch", Platform.SWITCH) == "unavailable"
+    pack.link.writing_fails_with = LinkProblem.OUT_OF_RANGE
+    await switch(hass, pack, SERVICE_TURN_OFF, "charge_switch")
+    target = {ATTR_ENTITY_ID: pack.entity_id(Platform.SWITCH, "charge_switch")}
+    with pytest.raises(HomeAssistantError, match="can't be heard"):
+        await hass.services.async_call(
+            DOMAIN, "write_setting", {**target, "setting": "charge_switch", "value": False}, blocking=True
+        )
+    assert pack.link.written == []
 
 
 @pytest.mark.usefixtures("all_enabled")
