@@ -14,7 +14,7 @@ from custom_components.jk_bms.bms.link import LinkError, LinkMode, LinkProblem, 
 from custom_components.jk_bms.bms.receiver import Reading, Receiver, Verdict
 from custom_components.jk_bms.bms.registers import Instruction, Setting, SettingValue
 from custom_components.jk_bms.bms.telemetry import DeviceInfo, LogEntry, Settings, Telemetry
-from custom_components.jk_bms.bms.writing import GenerationUncertainError, Outcome
+from custom_components.jk_bms.bms.writing import ATTEMPTS, GenerationUncertainError, Outcome
 
 _FRAME_TYPES: dict[type, FrameType] = {
     Telemetry: FrameType.CELL_INFO,
@@ -29,6 +29,7 @@ class FakeWriter:
 
     def __init__(self, link: FakeLink) -> None:
         self.board = link.receiver.board
+        self.sent = 0
         self._link = link
 
     async def settings(self) -> Settings:
@@ -44,8 +45,9 @@ class FakeWriter:
         link = self._link
         self._check_link()
         link.written.append((setting.key, value))
-        await link.while_writing()
         outcome = link.outcomes.get(setting.key, Outcome.VERIFIED)
+        self.sent += ATTEMPTS if outcome is Outcome.REFUSED else 1
+        await link.while_writing()
         if outcome is Outcome.VERIFIED and (said := next(each for each in link.said.values() if _says(each, setting))):
             link.give(_with(said, setting, value))
         return outcome
@@ -53,6 +55,7 @@ class FakeWriter:
     async def instruct(self, instruction: Instruction) -> Outcome:
         self._check_link()
         self._link.written.append((instruction.key, True))
+        self.sent += 1
         return self._link.outcomes.get(instruction.key, Outcome.SENT)
 
     def _ask[T: (Telemetry, Settings, DeviceInfo)](self, kind: type[T]) -> T:

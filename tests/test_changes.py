@@ -18,10 +18,10 @@ from homeassistant.util import dt as dt_util
 from custom_components.jk_bms.bms.layout import CONTROL_BITS
 from custom_components.jk_bms.bms.link import LinkProblem
 from custom_components.jk_bms.bms.registers import SETTINGS_BY_KEY, Instruction, SettingValue
-from custom_components.jk_bms.bms.writing import Outcome
+from custom_components.jk_bms.bms.writing import ATTEMPTS, Outcome
 from custom_components.jk_bms.changes import HOME_ASSISTANT, Changes
 from custom_components.jk_bms.const import CONF_PERMISSION, DOMAIN
-from custom_components.jk_bms.memory import CHANGES_KEPT, Author, Change, MemoryStore
+from custom_components.jk_bms.memory import CHANGES_KEPT, Author, Change, Loan, MemoryStore
 from custom_components.jk_bms.pack_state import register_of, said_of
 from custom_components.jk_bms.permission import Permission
 from custom_components.jk_bms.repairs import async_create_fix_flow
@@ -317,6 +317,47 @@ async def test_two_at_once_come_one_after_the_other(pack: Pack) -> None:
         changes(pack).async_apply({"charge_current_limit_a": 50}),
     )
     assert (first[0].old, first[0].new, second[0].old, second[0].new) == (100, 40, 40, 50)
+
+
+async def test_an_emergency_does_not_wait_for_what_takes_long(pack: Pack, hass: HomeAssistant) -> None:
+    """Charging is switched off between two values of a set; what was being written goes on after it."""
+    writing, go_on = asyncio.Event(), asyncio.Event()
+
+    async def while_writing() -> None:
+        if not writing.is_set():
+            writing.set()
+            await go_on.wait()
+
+    pack.link.while_writing = while_writing
+    limits: dict[str, SettingValue] = {"charge_current_limit_a": 40, "discharge_current_limit_a": 90}
+    both = asyncio.create_task(changes(pack).async_apply(limits))
+    await writing.wait()
+    (change,) = await changes(pack).async_apply({"charge_switch": False})
+    assert change.result == "verified"
+    assert list(changes(pack).memory.plan) == list(limits)
+    go_on.set()
+    assert [each.result for each in await both] == ["verified", "verified"]
+    assert changes(pack).memory.plan == {}
+    await hass.async_block_till_done()
+
+
+async def test_each_time_that_something_was_sent_counts(pack: Pack) -> None:
+    pack.link.outcomes["charge_current_limit_a"] = Outcome.REFUSED
+    with pytest.raises(HomeAssistantError):
+        await changes(pack).async_apply({"charge_current_limit_a": 40})
+    assert changes(pack).memory.writes_so_far() == ATTEMPTS
+
+
+async def test_settings_of_another_version_are_forgotten(pack: Pack, packs: Packs, hass: HomeAssistant) -> None:
+    memory = changes(pack).memory
+    memory.plan = {"no_such_setting": 1}
+    memory.loans = {"no_such_setting": Loan(1, (2,), dt_util.utcnow())}
+    memory.snapshots = {"before": {"no_such_setting": 1, "cell_count": 16}}
+    await changes(pack).async_save()
+    await hass.config_entries.async_unload(pack.entry.entry_id)
+    await packs.set_up(pack, *PACK_32S)
+    memory = changes(pack).memory
+    assert (memory.plan, memory.loans, memory.snapshots) == ({}, {}, {"before": {"cell_count": 16}})
 
 
 async def test_what_was_changed_meanwhile_is_noticed_before_the_write(pack: Pack) -> None:

@@ -19,7 +19,7 @@ def test_everything_is_in_it() -> None:
 def test_ranges_that_differ_say_of_which_generation() -> None:
     rows = {line.split("|")[2].strip(): line for line in document().splitlines() if line.startswith("|")}
     assert (
-        "| JK04: 1 … 4.2; 24S, 32S: 1.2 … 4.25 | 0.001 | All |  | 0x58 | 0x26 | 0x22 |"
+        "| JK04: 1 … 4.25; 24S, 32S: 1.2 … 4.25 | 0.001 | All |  | 0x58 | 0x26 | 0x22 |"
         in rows["`balance_start_voltage_v`"]
     )
     assert "| h | 0 … 25.5 | 0.1 | All | 15 |  |  | 0xB3 |" in rows["`requested_charge_time_h`"]

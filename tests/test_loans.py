@@ -242,6 +242,7 @@ async def test_writes_are_counted(packs: Packs, all_enabled: None) -> None:
     pack = await packs.add(*PACK_32S, permission=Permission.ALL)
     assert pack.value("writes_today") == "0"
     await pack.coordinator.changes.async_apply({CHARGE: 40})
+    await pack.give(telemetry_32s())
     assert pack.value("writes_today") == "1"
 
 

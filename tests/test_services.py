@@ -348,7 +348,7 @@ async def test_a_pack_that_is_not_there(pack: Pack, hass: HomeAssistant) -> None
 
 
 HARMFUL: list[tuple[str, dict[str, object]]] = [
-    ("send_command", {"command": "restart"}),
+    ("send_command", {"command": "shut_down", "confirm": True}),
     ("restore_settings", {"name": "before", "dry_run": False}),
     ("write_setting", {"setting": "cell_count", "value": 15, "confirm": True}),
     ("set_charge_limits", {"overvoltage_protection": 3.7, "confirm": True}),
@@ -369,8 +369,22 @@ async def test_what_can_do_harm_is_for_administrators(
     await call(pack, service, context=Context(user_id=user.id), **data)
 
 
+async def test_who_may_only_look_changes_nothing(pack: Pack, hass: HomeAssistant) -> None:
+    user = MockUser().add_to_hass(hass)
+    user.mock_policy({"entities": {"all": {"read": True}}})
+    context = Context(user_id=user.id)
+    with pytest.raises(Unauthorized):
+        await call(pack, "set_charge_limits", context=context, charge_current=40)
+    with pytest.raises(Unauthorized):
+        await call(pack, "pause", context=context)
+    assert pack.link.written == []
+    await call(pack, "get_settings", context=context)
+
+
 async def test_the_rest_is_for_everybody(pack: Pack, hass: HomeAssistant) -> None:
     user = MockUser().add_to_hass(hass)
+    user.mock_policy({"entities": True})
+    await call(pack, "send_command", context=Context(user_id=user.id), command="restart")
     await call(pack, "set_charge_limits", context=Context(user_id=user.id), charge_current=40)
     await call(pack, "save_settings", context=Context(user_id=user.id), name="before")
     await call(pack, "restore_settings", context=Context(user_id=user.id), name="before")

@@ -30,8 +30,8 @@ _ALLOWS: Final = {
     Permission.SWITCHES: frozenset({Permission.SWITCHES}),
     Permission.ALL: frozenset({Permission.SWITCHES, Permission.ALL}),
 }
-_EMERGENCY: Final = {("charge_switch", False), ("discharge_switch", False), ("emergency", True), ("emergency", False)}
-"""What may be written however many writes there were today."""
+EMERGENCY: Final = {("charge_switch", False), ("discharge_switch", False), ("emergency", True), ("emergency", False)}
+"""What may be written however many writes there were today, and before anything else that waits."""
 
 type Values = Mapping[str, SettingValue]
 
@@ -61,7 +61,7 @@ class Approval:
 
     def check_budget(self, values: Values, times: int = 1) -> None:
         """Raise ServiceValidationError if that were too many writes for today; `times` is how often each is written."""
-        writes = times * sum((key, value) not in _EMERGENCY for key, value in values.items())
+        writes = times * sum((key, value) not in EMERGENCY for key, value in values.items())
         if writes and self.memory.writes_so_far() + writes > self.writes_per_day:
             raise ServiceValidationError(
                 translation_domain=DOMAIN,

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Coroutine, Mapping
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager, nullcontext, suppress
 from datetime import datetime
 from typing import Any, Final
 
@@ -18,7 +18,7 @@ from homeassistant.core import Context, HomeAssistant
 from homeassistant.exceptions import HomeAssistantError
 from homeassistant.util import dt as dt_util
 
-from .approval import Approval, Values
+from .approval import EMERGENCY, Approval, Values
 from .bms.layout import FrameType, Generation
 from .bms.link import Link, LinkError, PausedError
 from .bms.registers import (
@@ -189,7 +189,7 @@ class Changes:
             if writer.board.generation is not Generation.JK02_32S or writer.board.is_balancer:
                 raise await self.approval.invalid("not_on_this_board", instruction.key)
             self.approval.check_budget({instruction.key: True})
-            outcome = await self._sent(writer.instruct(instruction))
+            outcome = await self._sent(writer, writer.instruct(instruction))
             self._instructed_s = self._hass.loop.time()
             change = self._note(instruction.key, None, None, author, outcome)
             await self.async_save()
@@ -218,7 +218,7 @@ class Changes:
             else:
                 missing.append(key)
                 self._note(key, said, value, HOME_ASSISTANT, Outcome.UNKNOWN if said is None else NOT_WRITTEN)
-        await self._end_plan()
+        await self._end(self.memory.plan)
         return written, missing
 
     async def _write(
@@ -232,7 +232,8 @@ class Changes:
         disorder: Collection[Conflict],
     ) -> list[Change]:
         """Check the values against what the board says now, and write in a safe order those that differ."""
-        async with self._lock, self._writing() as writer:
+        turn = nullcontext() if EMERGENCY.issuperset(values.items()) else self._lock
+        async with turn, self._writing() as writer:
             if due is not None:  # somebody may have lent it anew, or changed it for good, while this had to wait
                 values = {key: value for key, value in values.items() if self.memory.loans.get(key) is due[key]}
             state = await self._read(writer, values)
@@ -247,7 +248,8 @@ class Changes:
             await self.approval.check_order(wanted, said, disorder)
             if due is None:
                 self.approval.check_budget(wanted, times=1 if until is None else 2)
-            self.memory.plan = {key: wanted[key] for key in in_safe_order(wanted, said)}
+            plan = {key: wanted[key] for key in in_safe_order(wanted, said)}
+            self.memory.plan |= plan
             loans = dict(self.memory.loans)
             for key, value in values.items():
                 if until is not None:
@@ -262,36 +264,40 @@ class Changes:
                 for key, value in values.items()
                 if key not in wanted
             ]
-            for key, value in self.memory.plan.items():
+            for key, value in plan.items():
                 change = await self._write_one(writer, key, present[key], value, author)
                 done.append(change)
                 if change.result not in _SUCCESSES:
-                    raise await self._broken_off(change, present, loans)
+                    raise await self._broken_off(plan, change, present, loans)
                 if until is None:
                     self.memory.loans.pop(key, None)
-            await self._end_plan()
+            await self._end(plan)
             return done
 
     async def _broken_off(
-        self, failed: Change, present: Mapping[str, SettingValue | None], loans: dict[str, Loan]
+        self,
+        plan: Values,
+        failed: Change,
+        present: Mapping[str, SettingValue | None],
+        loans: dict[str, Loan],
     ) -> HomeAssistantError:
         """End a plan at the write that failed; return the error that says what was and what wasn't written.
 
         What wasn't written isn't on loan either: that is then as in `loans`, from before the plan. When Home Assistant
         stops, nobody is there to hear it: then all is left as it was written down, for the next start to tell.
         """
-        plan = list(self.memory.plan)
-        place = plan.index(failed.key)
-        written, left = plan[:place], plan[place + 1 :]
+        keys = list(plan)
+        place = keys.index(failed.key)
+        written, left = keys[:place], keys[place + 1 :]
         for key in left:
-            self._note(key, present[key], self.memory.plan[key], failed.by, NOT_WRITTEN)
+            self._note(key, present[key], plan[key], failed.by, NOT_WRITTEN)
         for key in left if failed.result == Outcome.UNKNOWN else (failed.key, *left):
             self.memory.loans.pop(key, None)
             if key in loans:
                 self.memory.loans[key] = loans[key]
         self.on_loan()
         if not self._hass.is_stopping:
-            await self._end_plan()
+            await self._end(plan)
         names = await async_names(self._hass)
         return HomeAssistantError(
             translation_domain=DOMAIN,
@@ -317,8 +323,9 @@ class Changes:
         elif present is not None and not self._agrees(SETTINGS_BY_KEY[key], present, value):
             self.memory.loans[key] = Loan(present, (value,), until, tuple(conflicts(said, frozenset({key}))))
 
-    async def _end_plan(self) -> None:
-        self.memory.plan = {}
+    async def _end(self, plan: Values) -> None:
+        """Forget a plan that has been carried out, or given up."""
+        self.memory.plan = {key: value for key, value in self.memory.plan.items() if key not in plan}
         await self.async_save()
 
     async def _read(self, writer: Writer, keys: Values) -> PackState:
@@ -337,20 +344,22 @@ class Changes:
     ) -> Change:
         setting = SETTINGS_BY_KEY[key]
         self._made[key] = new
-        outcome = await self._sent(writer.write(setting, new))
+        outcome = await self._sent(writer, writer.write(setting, new))
         if outcome in (Outcome.REFUSED, NOT_WRITTEN):
             self._made.pop(key, None)
         if outcome == Outcome.VERIFIED and setting.is_calibration and self._agrees(setting, old, new):
             outcome = Outcome.SENT  # the reading was that good already: it proves nothing
         return self._note(key, old, new, author, outcome)
 
-    async def _sent(self, sending: Awaitable[Outcome]) -> Outcome | str:
-        """Count a write and return what became of it."""
-        self.memory.count_write()
+    async def _sent(self, writer: Writer, sending: Awaitable[Outcome]) -> Outcome | str:
+        """Return what became of a write, and count how often it was sent."""
+        sent = writer.sent
         try:
             return await sending
         except LinkError:
             return NOT_WRITTEN
+        finally:
+            self.memory.count_writes(writer.sent - sent)
 
     @asynccontextmanager
     async def _writing(self) -> AsyncIterator[Writer]:

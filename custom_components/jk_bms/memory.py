@@ -10,7 +10,7 @@ from homeassistant.core import HomeAssistant
 from homeassistant.helpers.storage import Store
 from homeassistant.util import dt as dt_util
 
-from .bms.registers import Conflict, SettingValue
+from .bms.registers import SETTINGS_BY_KEY, Conflict, SettingValue
 from .const import DOMAIN
 
 CHANGES_KEPT: Final = 200
@@ -68,13 +68,18 @@ class PackMemory:
         """Add a change to the record."""
         self.changes = [*self.changes, change][-CHANGES_KEPT:]
 
-    def count_write(self) -> None:
-        """Count a write of today."""
-        self.writes_today, self.day = self.writes_so_far() + 1, dt_util.now().date()
+    def count_writes(self, writes: int) -> None:
+        """Count writes of today."""
+        self.writes_today, self.day = self.writes_so_far() + writes, dt_util.now().date()
 
     def writes_so_far(self) -> int:
         """Return the writes of today."""
         return self.writes_today if self.day == dt_util.now().date() else 0
+
+
+def _known[T](values: dict[str, T]) -> dict[str, T]:
+    """Return what is of settings that there still are, should another version have written it down."""
+    return {key: value for key, value in values.items() if key in SETTINGS_BY_KEY}
 
 
 class MemoryStore:
@@ -95,7 +100,7 @@ class MemoryStore:
             ],
             day=date.fromisoformat(stored["day"]),
             writes_today=stored["writes_today"],
-            plan=stored["plan"],
+            plan=_known(stored["plan"]),
             loans={
                 key: Loan(
                     loan["former"],
@@ -103,9 +108,9 @@ class MemoryStore:
                     datetime.fromisoformat(loan["until"]),
                     tuple(Conflict(**each) for each in loan["disorder"]),
                 )
-                for key, loan in stored["loans"].items()
+                for key, loan in _known(stored["loans"]).items()
             },
-            snapshots=stored["snapshots"],
+            snapshots={name: _known(values) for name, values in stored["snapshots"].items()},
         )
 
     async def save(self, memory: PackMemory) -> None:

@@ -284,6 +284,9 @@ _SERVICES: Final[dict[str, tuple[Handler, dict[Any, Any], SupportsResponse]]] = 
 }
 
 
+_READING: Final = {"get_settings", "get_changes", "get_event_log"}
+
+
 @callback
 def async_setup_services(hass: HomeAssistant) -> None:
     """Register the actions; they are there also while no pack is."""
@@ -299,7 +302,7 @@ def _for_packs(handler: Handler) -> Callable[[ServiceCall], Coroutine[Any, Any, 
     """Return what runs an action for all packs of a call at once; what failed is raised when all have ended."""
 
     async def run(call: ServiceCall) -> ServiceResponse:
-        await _check_admin(call)
+        await _check_user(call)
         coordinators = await _packs(call)
         answers = await asyncio.gather(
             *(handler(coordinator, call) for coordinator in coordinators), return_exceptions=True
@@ -329,13 +332,13 @@ async def _in_one(hass: HomeAssistant, errors: list[BaseException]) -> BaseExcep
     )
 
 
-async def _check_admin(call: ServiceCall) -> None:
-    """Raise Unauthorized if a user who is no administrator wants what can do harm."""
-    harmless = not call.data.get(ATTR_CONFIRM) and call.data.get(ATTR_DRY_RUN, True) and call.service != "send_command"
-    if harmless or call.context.user_id is None:
+async def _check_user(call: ServiceCall) -> None:
+    """Raise Unauthorized if a user may only look, or is no administrator and wants what can do harm."""
+    if call.context.user_id is None or call.service in _READING:
         return
     user = await call.hass.auth.async_get_user(call.context.user_id)
-    if user is None or not user.is_admin:
+    harmless = not call.data.get(ATTR_CONFIRM) and call.data.get(ATTR_DRY_RUN, True)
+    if user is None or not (user.permissions.access_all_entities(POLICY_CONTROL) if harmless else user.is_admin):
         raise Unauthorized(context=call.context, permission=POLICY_CONTROL)
 
 

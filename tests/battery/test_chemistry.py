@@ -40,6 +40,15 @@ def test_lto_has_cells_like_lto(cells_v: tuple[float | None, ...], chemistry: Ch
     assert chemistry_of(telemetry_24s(cell_voltages_v=cells_v), settings) is chemistry
 
 
+@pytest.mark.parametrize(
+    ("cells_v", "chemistry"), [((3.4, 3.7), LFP), ((3.4, 3.701), None), ((3.9, 3.95), None), ((), LFP)]
+)
+def test_lfp_has_no_cells_like_li_ion(cells_v: tuple[float | None, ...], chemistry: Chemistry | None) -> None:
+    """Li-ion cells may be charged with care; what is safe for LFP would let them be discharged too far."""
+    settings = replace(SETTINGS_24S, cell_overvoltage_v=3.9)
+    assert chemistry_of(telemetry_24s(cell_voltages_v=cells_v), settings) is chemistry
+
+
 def test_chemistry_that_is_told_counts_more() -> None:
     assert chemistry_of(telemetry_32s(chemistry=LTO), SETTINGS_32S) is LTO
     assert chemistry_of(telemetry_32s(chemistry=LTO), None) is LTO

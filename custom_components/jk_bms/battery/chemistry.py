@@ -17,6 +17,8 @@ from ..bms.telemetry import Chemistry, Settings, Telemetry
 
 LI_ION_ABOVE_V: Final = 3.9
 """A cell over-voltage protection above this is one of Li-ion cells: LFP ends at 3.65 V, Li-ion at 4.1 V or more."""
+LFP_BELOW_V: Final = 3.7
+"""LFP cells are full at 3.65 V; one that is higher may be a Li-ion cell that is charged with care."""
 LTO_BELOW_V: Final = 3.0
 """A cell over-voltage protection below this is one of LTO cells: an LFP cell would never be charged.
 
@@ -98,9 +100,10 @@ def chemistry_of(telemetry: Telemetry, settings: Settings | None) -> Chemistry |
         return None
     if overvoltage_v > LI_ION_ABOVE_V:
         return Chemistry.LI_ION
+    highest_cell_v = telemetry.highest_cell_voltage_v
     if overvoltage_v >= LTO_BELOW_V:
-        return Chemistry.LFP
-    return Chemistry.LTO if max(telemetry.known_cell_voltages_v, default=LTO_BELOW_V) < LTO_BELOW_V else None
+        return Chemistry.LFP if highest_cell_v is None or highest_cell_v <= LFP_BELOW_V else None
+    return Chemistry.LTO if highest_cell_v is not None and highest_cell_v < LTO_BELOW_V else None
 
 
 def safe_range(key: str, chemistry: Chemistry | None) -> tuple[float | None, float | None]:

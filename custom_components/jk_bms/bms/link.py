@@ -245,18 +245,18 @@ class Link:
 
     @asynccontextmanager
     async def writing(self) -> AsyncIterator[Writer]:
-        """Have the board for changes, one at a time. A live link that is lost is not waited for: the change fails.
+        """Have the board for changes. A live link that is lost is not waited for: the change fails.
 
-        Raises LinkError, PausedError if a pause is in the way, GenerationUncertainError if nothing may be written yet.
+        Several may have it at once; each value is written and read back by itself. Raises LinkError, PausedError if a
+        pause is in the way, GenerationUncertainError if nothing may be written yet.
         """
-        async with self._changing:
-            if self._mode is LinkMode.LIVE and self._connection is None and self._paused_until_s is None:
-                raise LinkError(self.status.problem or LinkProblem.CONNECTION_FAILED)
-            async with self._visit() as connection:
-                board, frame = self.receiver.board, connection.last_cell_info
-                if frame is None or not speaks_as_known(board, frame):
-                    raise GenerationUncertainError
-                yield Writer(connection, board, self._clock)
+        if self._mode is LinkMode.LIVE and self._connection is None and self._paused_until_s is None:
+            raise LinkError(self.status.problem or LinkProblem.CONNECTION_FAILED)
+        async with self._visit() as connection:
+            board, frame = self.receiver.board, connection.last_cell_info
+            if frame is None or not speaks_as_known(board, frame):
+                raise GenerationUncertainError
+            yield Writer(connection, board, self._clock, self._changing)
 
     async def _run(self) -> None:
         try:

@@ -6,6 +6,7 @@ BlueZ's documentation). An ESPHome proxy can't be told any: its API knows a requ
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import re
 from typing import Final, Protocol
@@ -32,6 +33,10 @@ _REJECTED: Final = "org.bluez.Error.Rejected"
 _REFUSED: Final = re.compile(
     r"authentication ?(failed|canceled|rejected|timeout)|pairing (failed|is not available)", re.IGNORECASE
 )
+
+
+_ONE_PAIRING: Final = asyncio.Lock()
+"""BlueZ asks the last agent that has come, so there can be one at a time."""
 
 
 class Connector(Protocol):
@@ -77,20 +82,21 @@ async def _pair_after_unpairing(connect: Connector) -> BleakClientWithServiceCac
 
 
 async def _pair_on_bluez(connect: Connector, address: str, passcode: str, clock: Clock) -> BleakClientWithServiceCache:
-    bus = await MessageBus(bus_type=BusType.SYSTEM).connect()
-    agent = Agent(bus, address, passcode)
-    try:
-        await agent.register()
-        if await agent.forget_bond():
-            await clock.sleep(REDISCOVERY_S)
-        return await connect(max_attempts=1, pair=True)
-    except Exception as error:
-        if not _REFUSED.search(str(error)):
-            raise
-        raise LinkError(LinkProblem.WRONG_PASSCODE if agent.asked else LinkProblem.PASSCODE_NOT_ASKED) from error
-    finally:
-        # BlueZ takes the agent of who leaves the bus off its list; that works without waiting, also when cancelled.
-        bus.disconnect()
+    async with _ONE_PAIRING:
+        bus = await MessageBus(bus_type=BusType.SYSTEM).connect()
+        agent = Agent(bus, address, passcode)
+        try:
+            await agent.register()
+            if await agent.forget_bond():
+                await clock.sleep(REDISCOVERY_S)
+            return await connect(max_attempts=1, pair=True)
+        except Exception as error:
+            if not _REFUSED.search(str(error)):
+                raise
+            raise LinkError(LinkProblem.WRONG_PASSCODE if agent.asked else LinkProblem.PASSCODE_NOT_ASKED) from error
+        finally:
+            # BlueZ takes the agent of who leaves the bus off its list; that needs no waiting, also when cancelled.
+            bus.disconnect()
 
 
 class Agent:

@@ -328,7 +328,7 @@ _TABLE: Final = (
     Setting(key="short_circuit_delay_us", registers=_jk02(0x21, 0, 1_000_000, on_24s=0x25)),
     _seconds("short_circuit_recovery_s", 0x12),
     # Balancer
-    _volts("balance_start_voltage_v", _jk02(0x22, 1.2, 4.25, on_24s=0x26) | _jk04(0x58, 1.0, 4.2), on_balancers=True),
+    _volts("balance_start_voltage_v", _jk02(0x22, 1.2, 4.25, on_24s=0x26) | _jk04(0x58, 1.0, 4.25), on_balancers=True),
     _volts("balance_trigger_voltage_v", _jk02(0x06, 0.003, 1.0) | _jk04(0x64, 0.002, 1.0), on_balancers=True),
     Setting(
         key="balance_current_limit_a",

@@ -5,6 +5,7 @@ A board acknowledges whatever it hears and ignores what it doesn't take, so only
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import partial
@@ -50,13 +51,17 @@ class GenerationUncertainError(Exception):
     """No cell info has confirmed yet what the registers of the board mean."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Writer:
-    """A connection that is had for changes alone, to a board whose generation is certain."""
+    """A connection for changes, to a board whose generation is certain."""
 
     connection: Connection
     board: Board
     clock: Clock
+    turn: asyncio.Lock
+    """Held from a write until it is read back."""
+    sent: int = 0
+    """How often something was sent that changes the board."""
 
     async def settings(self) -> Settings:
         """Return the settings as they are now. Raises LinkError."""
@@ -85,29 +90,35 @@ class Writer:
         """
         generation = self.board.generation
         data = command(setting.registers[generation].number, setting.encode(value, generation))
-        self._check_link()
-        outcome = Outcome.UNKNOWN
-        try:
-            for _ in range(1 if setting.is_calibration else ATTEMPTS):
-                await self.connection.send(data)
-                outcome = await self._outcome(setting, value)
-                if outcome is Outcome.REFUSED and setting.said_in in _QUESTIONS:
-                    await self.clock.sleep(RELUCTANCE_S)
+        async with self.turn:
+            self._check_link()
+            outcome = Outcome.UNKNOWN
+            try:
+                for _ in range(1 if setting.is_calibration else ATTEMPTS):
+                    await self._send(data)
                     outcome = await self._outcome(setting, value)
-                if outcome is Outcome.VERIFIED:
-                    break
-        except LinkError:
-            return Outcome.UNKNOWN
-        return outcome
+                    if outcome is Outcome.REFUSED and setting.said_in in _QUESTIONS:
+                        await self.clock.sleep(RELUCTANCE_S)
+                        outcome = await self._outcome(setting, value)
+                    if outcome is Outcome.VERIFIED:
+                        break
+            except LinkError:
+                return Outcome.UNKNOWN
+            return outcome
 
     async def instruct(self, instruction: Instruction) -> Outcome:
         """Send a command without a value. Raises LinkError if the link was lost before anything was sent."""
-        self._check_link()
-        try:
-            await self.connection.send(command(instruction))
-        except LinkError:
-            return Outcome.UNKNOWN
-        return Outcome.SENT
+        async with self.turn:
+            self._check_link()
+            try:
+                await self._send(command(instruction))
+            except LinkError:
+                return Outcome.UNKNOWN
+            return Outcome.SENT
+
+    async def _send(self, data: bytes) -> None:
+        self.sent += 1
+        await self.connection.send(data)
 
     def _check_link(self) -> None:
         if self.connection.lost.is_set():
