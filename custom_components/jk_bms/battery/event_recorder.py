@@ -1,0 +1,204 @@
+"""What was the pack like in the minutes before it became critical?
+
+Once a second a frame goes into a ring of five minutes, as the few numbers that tell the story. When a hazard becomes
+critical, the ring is packed and kept with all that the board said at that moment and the limits that were gone by. The
+last twenty events are kept. A hazard that comes and goes is kept once in five minutes: the ring holds the rest.
+"""
+
+from __future__ import annotations
+
+from base64 import b85decode, b85encode
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, fields
+from enum import Enum
+from math import isfinite
+from struct import Struct
+from typing import Any, Final
+from zlib import compress, decompress
+
+from ..bms.telemetry import Settings, Telemetry
+from .hazards import Hazard, Kind, Level
+from .protection import ProtectionAssessment
+from .thresholds import Limits
+
+EVENTS_KEPT: Final = 20
+RING_S: Final = 300
+STEP_S: Final = 1.0
+_EARLY_S: Final = 0.1
+"""Frames don't come on the second: one that is hardly early is not left out."""
+_COLUMNS: Final = {
+    "pack_voltage_v": 0.01,
+    "temperature_1_c": 0.1,
+    "temperature_2_c": 0.1,
+    "temperature_4_c": 0.1,
+    "temperature_5_c": 0.1,
+    "mos_temperature_c": 0.1,
+    "state_of_charge_pct": 1.0,
+    "charge_mosfet": 1.0,
+    "discharge_mosfet": 1.0,
+}
+"""What is kept of a frame beside current and cells, by the field of Telemetry, with the step it is kept in."""
+_CELL_STEP_V: Final = 0.001
+_CURRENT_STEP_A: Final = 0.1
+_UNKNOWN: Final = -0x8000
+_HIGHEST: Final = 0x7FFF
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CriticalEvent:
+    """One moment at which something became critical; all of it is JSON."""
+
+    at: str
+    """In ISO 8601."""
+    hazards: list[dict[str, Any]]
+    """All that was wrong, the gravest first."""
+    telemetry: dict[str, Any]
+    settings: dict[str, Any] | None
+    limits: dict[str, list[float | None]]
+    """By hazard: the limits of advisory, warning and critical."""
+    cells: int
+    before: str
+    """The five minutes before, packed."""
+
+    def minutes_before(self) -> list[dict[str, Any]]:
+        """Return the five minutes before, oldest first; `time_s` counts up to 0, the moment itself."""
+        row = _row(self.cells)
+        return [_unpacked(numbers) for numbers in row.iter_unpack(decompress(b85decode(self.before)))]
+
+
+class EventRecorder:
+    """Records one pack. `events` are those of before a restart, oldest first."""
+
+    def __init__(self, events: Iterable[CriticalEvent] = ()) -> None:
+        self.events: tuple[CriticalEvent, ...] = tuple(events)[-EVENTS_KEPT:]
+        self._cells = -1
+        self._row = _row(0)
+        self._ring = bytearray()
+        self._rows = 0
+        """How many have ever been written since the ring was made."""
+        self._next_s = 0.0
+        self._recorded_s: dict[str, float] = {}
+        """When each hazard was recorded last, by its key."""
+        self._critical: frozenset[str] = frozenset()
+
+    def step(
+        self,
+        telemetry: Telemetry,
+        settings: Settings | None,
+        limits: Mapping[Kind, Limits],
+        assessment: ProtectionAssessment,
+        now_s: float,
+        at: str,
+    ) -> CriticalEvent | None:
+        """Take a frame with what was made of it, at a monotonic time in s and a time of the world in ISO 8601.
+
+        Return the event if it is one.
+        """
+        critical = frozenset(hazard.key for hazard in assessment.hazards if hazard.level is Level.CRITICAL)
+        news = [key for key in critical - self._critical if now_s - self._recorded_s.get(key, -RING_S) >= RING_S]
+        self._critical = critical
+        if news or now_s >= self._next_s or now_s < self._next_s - STEP_S:
+            self._next_s = now_s + STEP_S - _EARLY_S
+            self._write(telemetry, assessment.level, now_s)
+        if not news:
+            return None
+        self._recorded_s |= dict.fromkeys(news, now_s)
+        event = CriticalEvent(
+            at=at,
+            hazards=[_hazard_as_json(hazard, now_s) for hazard in assessment.hazards],
+            telemetry=_as_json(telemetry),
+            settings=None if settings is None else _as_json(settings),
+            limits={kind.value: list(each.limits) for kind, each in limits.items()},
+            cells=self._cells,
+            before=self._packed(now_s),
+        )
+        self.events = (*self.events, event)[-EVENTS_KEPT:]
+        return event
+
+    def state(self) -> list[dict[str, Any]]:
+        """Return the events as JSON, oldest first."""
+        return [asdict(event) for event in self.events]
+
+    @classmethod
+    def restored(cls, state: Iterable[Mapping[str, Any]]) -> EventRecorder:
+        """Return a recorder that remembers a state."""
+        return cls(CriticalEvent(**event) for event in state)
+
+    def _write(self, telemetry: Telemetry, level: Level, now_s: float) -> None:
+        cells = len(telemetry.cell_voltages_v)
+        if cells != self._cells:
+            self._cells, self._rows, self._row = cells, 0, _row(cells)
+            self._ring = bytearray(self._row.size * int(RING_S / STEP_S))
+        size = self._row.size
+        self._row.pack_into(
+            self._ring,
+            self._rows * size % len(self._ring),
+            now_s,
+            level,
+            _number(telemetry.current_a, _CURRENT_STEP_A),
+            *(_number(getattr(telemetry, name), step) for name, step in _COLUMNS.items()),
+            *(_number(voltage_v, _CELL_STEP_V) for voltage_v in telemetry.cell_voltages_v),
+        )
+        self._rows += 1
+
+    def _packed(self, now_s: float) -> str:
+        """Return what of the ring is of the last five minutes, oldest first, packed."""
+        row, ring = self._row, self._ring
+        start = self._rows * row.size % len(ring) if self._rows * row.size > len(ring) else 0
+        written = ring[start:] + ring[:start] if start else ring[: self._rows * row.size]
+        rows = (
+            row.pack(numbers[0] - now_s, *numbers[1:])
+            for numbers in row.iter_unpack(written)
+            if now_s - numbers[0] <= RING_S
+        )
+        return b85encode(compress(b"".join(rows), level=9)).decode()
+
+
+def _row(cells: int) -> Struct:
+    """Time in s and level, then current, columns and cells in their steps."""
+    return Struct(f"<dB{1 + len(_COLUMNS) + cells}h")
+
+
+def _number(value: float | None, step: float) -> int:
+    if value is None or not isfinite(value):
+        return _UNKNOWN
+    return max(-_HIGHEST, min(_HIGHEST, round(value / step)))
+
+
+def _value(number: int, step: float) -> float | None:
+    return None if number == _UNKNOWN else round(number * step, 3)
+
+
+def _unpacked(numbers: tuple[Any, ...]) -> dict[str, Any]:
+    time_s, level, current, *others = numbers
+    return {
+        "time_s": round(time_s, 2),
+        "level": level,
+        "current_a": _value(current, _CURRENT_STEP_A),
+        **{name: _value(number, step) for number, (name, step) in zip(others, _COLUMNS.items(), strict=False)},
+        "cell_voltages_v": [_value(number, _CELL_STEP_V) for number in others[len(_COLUMNS) :]],
+    }
+
+
+def _hazard_as_json(hazard: Hazard, now_s: float) -> dict[str, Any]:
+    return {
+        "key": hazard.key,
+        "level": hazard.level.name.lower(),
+        "value": hazard.value,
+        "limit": hazard.limit,
+        "cell": hazard.cell,
+        "probe": hazard.probe,
+        "for_s": round(now_s - hazard.since_s, 1),
+    }
+
+
+def _as_json(values: Telemetry | Settings) -> dict[str, Any]:
+    return {each.name: _plain(getattr(values, each.name)) for each in fields(values)}
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, tuple):
+        return [_plain(each) for each in value]
+    if isinstance(value, Enum):
+        return value.value
+    return None if isinstance(value, float) and not isfinite(value) else value

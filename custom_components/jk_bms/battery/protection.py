@@ -1,0 +1,363 @@
+"""Is the pack inside its safe operating area, and can what the board says be gone by?
+
+The levels of a hazard are where `thresholds` has them and are confirmed and released as `debounce` says. Which hazards
+are looked at depends on what the pack does. Cold harms cells that are charged: charging while too cold is a hazard, a
+cold pack is none. Once raised it stays until it is warm enough, or stopping the charge would clear the way for the next
+one. A spread is judged where it says something: near the top, near the bottom, and at rest in the middle.
+
+What can't be is never used, but never passed over either: a cell that reads what no cell can is a hazard of its own.
+While nothing is heard, or the same over and over, all levels stay as they are, and the age of the data is a hazard. A
+frame that was delivered twice is one frame.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from math import inf, isfinite
+from typing import Final
+
+from ..bms.alarms import Alarm, alarms
+from ..bms.telemetry import Chemistry, Settings, Telemetry
+from .chemistry import chemistry_of
+from .data_quality import Probes, Pulse
+from .debounce import Bounds, Pace, Watch
+from .hazards import Family, Hazard, Kind, Level
+from .thresholds import PACES, Limits, Thresholds, Zones, zones
+
+_LOWEST_CELL_V: Final = 1.0
+_HIGHEST_CELL_V: Final = 4.5
+_CELL_JUMP_V: Final = 0.30
+_CELL_JUMP_RATE: Final = 0.1
+"""A cell that jumps in one frame, while the current changed by less than this rate, has to say it twice."""
+_MISMATCH_V: Final = 0.25
+_MISMATCH_SHARE: Final = 0.005
+_COLDEST_MOS_C: Final = -40.0
+_WARMEST_MOS_C: Final = 200.0
+_MOS_LEAP_K: Final = 5.0
+_FLOWS_A: Final = 1.0
+"""The boards' zero may be off by that much."""
+_REST_RATE: Final = 0.05
+_IMPOSSIBLE_RATINGS: Final = 3.0
+
+ALARM_LEVELS: Final[Mapping[Alarm, Level]] = {
+    **dict.fromkeys(Alarm, Level.CRITICAL),
+    **dict.fromkeys((Alarm.LEAD_RESISTANCE, Alarm.CELL_COUNT, Alarm.PCL_MODULE), Level.WARNING),
+    **dict.fromkeys(
+        (Alarm.TEMPERATURE_SENSOR, Alarm.GPS_DISCONNECTED, Alarm.GPS_LOCK, Alarm.DEFAULT_PASSWORD), Level.ADVISORY
+    ),
+}
+"""What an alarm of the board is as a hazard."""
+
+_USUAL: Final = Pace()
+# Whether it is so, or how much of it there is: the limits are none of the pack's.
+_IF_SO: Final = {
+    Level.ADVISORY: Bounds((1, inf, inf), (0, inf, inf)),
+    Level.WARNING: Bounds((inf, 1, inf), (inf, 0, inf)),
+    Level.CRITICAL: Bounds((inf, inf, 1), (inf, inf, 0)),
+}
+_FINDINGS: Final[Mapping[Kind, tuple[Pace, Bounds]]] = {
+    Kind.CELL_COUNT: (Pace(frames=(3, 3, 3)), _IF_SO[Level.CRITICAL]),
+    Kind.CELL_READING: (_USUAL, _IF_SO[Level.CRITICAL]),
+    Kind.VOLTAGE_MISMATCH: (Pace(after_s=(0, 0, 0), frames=(5, 5, 5)), _IF_SO[Level.ADVISORY]),
+    Kind.CURRENT_READING: (_USUAL, _IF_SO[Level.WARNING]),
+    Kind.PROBE_LOST: (_USUAL, Bounds((1, 2, inf), (0, 1, inf))),
+    Kind.LIMITS_UNKNOWN: (_USUAL, _IF_SO[Level.ADVISORY]),
+}
+_OFF: Final = Bounds()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProtectionConfig:
+    """What the owner chose."""
+
+    chemistry: Chemistry | None = None
+    """Of the cells, where the board doesn't say it, or wrongly."""
+    thresholds: Mapping[str, float] = field(default_factory=dict)
+    """Numbers to go by instead of the derived ones, by the keys of `Thresholds`."""
+    frame_period_s: float = 0.5
+    """How often a frame is to be expected."""
+    rated_current_a: float | None = None
+    """By the board's model; three times that can't be a current."""
+    ignored_alarms: frozenset[Alarm] = frozenset({Alarm.DEFAULT_PASSWORD})
+    """Alarms of the board that are no hazard: the default password is what healthy packs have."""
+
+
+@dataclass(frozen=True, slots=True)
+class ProtectionAssessment:
+    """What is wrong with a pack at one moment."""
+
+    level: Level = Level.OK
+    """The gravest of all hazards."""
+    hazards: tuple[Hazard, ...] = ()
+    """The gravest first; of two alike the older."""
+    latched: frozenset[str] = frozenset()
+    """Keys of the hazards that became critical since the owner last acknowledged, whether they still are or not."""
+
+    def level_of(self, family: Family) -> Level:
+        """Return the gravest level of a family."""
+        return max((hazard.level for hazard in self.hazards if hazard.family is family), default=Level.OK)
+
+
+class ProtectionEngine:
+    """Watches one pack. `latched` is what was critical and not acknowledged before a restart."""
+
+    def __init__(self, config: ProtectionConfig, latched: frozenset[str] = frozenset()) -> None:
+        self.config: Final = config
+        self.limits: dict[Kind, Limits] = {}
+        """The limits that are gone by at present."""
+        self._settings: Settings | None = None
+        self._said_chemistry: Chemistry | None = None
+        self._zones: Zones | None = None
+        self._ignored_bits = sum(1 << alarm for alarm in config.ignored_alarms)
+        self._watches: Final = {
+            **{kind: Watch(pace, bounds) for kind, (pace, bounds) in _FINDINGS.items()},
+            **{kind: Watch(pace, _OFF) for kind, pace in PACES.items()},
+        }
+        self._alarms: dict[Alarm, Watch] = {}
+        self._pulse = Pulse()
+        self._probes = Probes()
+        self._now_s = -inf
+        self._cell_count = 0
+        self._critical: frozenset[str] = frozenset()
+        self._assessment = ProtectionAssessment(latched=latched)
+        self._derive(None)
+
+    def step(self, telemetry: Telemetry, settings: Settings | None, now_s: float) -> ProtectionAssessment:
+        """Take a frame at a monotonic time in seconds, and the settings as last read; return what is wrong."""
+        now_s = self._now_s = max(now_s, self._now_s)
+        if settings is not self._settings or telemetry.chemistry is not self._said_chemistry:
+            self._settings, self._said_chemistry = settings, telemetry.chemistry
+            self._derive(self.config.chemistry or chemistry_of(telemetry, settings))
+        before = self._pulse.last
+        self._age(self._pulse.silent_s(now_s), now_s)
+        news = self._pulse.step(telemetry, now_s)
+        frozen_s = self._pulse.frozen_s
+        self._watches[Kind.DATA_FROZEN].step(frozen_s, now_s, value=frozen_s)
+        if news:
+            self._judge(telemetry, before, now_s)
+        return self._assess()
+
+    def stale(self, now_s: float) -> ProtectionAssessment:
+        """Return what is wrong at a time at which no frame came."""
+        now_s = self._now_s = max(now_s, self._now_s)
+        self._age(self._pulse.silent_s(now_s), now_s)
+        return self._assess()
+
+    def acknowledge(self) -> ProtectionAssessment:
+        """Take note that the owner has seen what was critical; return what is wrong."""
+        assessment = self._assessment
+        self._assessment = ProtectionAssessment(assessment.level, assessment.hazards)
+        return self._assessment
+
+    def _derive(self, chemistry: Chemistry | None) -> None:
+        """Find the limits anew; what has a level keeps it, and is released by the new ones."""
+        thresholds = Thresholds(chemistry, self._settings, self.config.thresholds, self.config.frame_period_s)
+        self._zones = zones(chemistry)
+        self.limits = thresholds.all()
+        for kind in PACES:
+            limits = self.limits.get(kind)
+            self._watches[kind].judge_by(_OFF if limits is None else limits.bounds(thresholds.outright(kind)))
+
+    def _age(self, silent_s: float, now_s: float) -> None:
+        self._watches[Kind.DATA_STALE].step(silent_s, now_s, value=silent_s)
+
+    def _judge(self, telemetry: Telemetry, before: Telemetry | None, now_s: float) -> None:
+        current_a = self._judge_current(telemetry, now_s)
+        self._judge_cells(telemetry, before, current_a, now_s)
+        self._judge_temperatures(telemetry, before, current_a, now_s)
+        self._judge_alarms(telemetry, now_s)
+        self._watches[Kind.LIMITS_UNKNOWN].step(self._zones is None, now_s)
+
+    def _judge_current(self, telemetry: Telemetry, now_s: float) -> float | None:
+        """Return the current if it can be one."""
+        watches = self._watches
+        current_a, rated_a = telemetry.current_a, self.config.rated_current_a
+        if current_a is None:
+            return None
+        possible = isfinite(current_a) and (not rated_a or abs(current_a) <= _IMPOSSIBLE_RATINGS * rated_a)
+        watches[Kind.CURRENT_READING].step(not possible, now_s, value=current_a if isfinite(current_a) else None)
+        if not possible:
+            return None
+        for charge_a, limit, flows, closed in (
+            (current_a, Kind.CHARGE_CURRENT, Kind.CHARGE_MOSFET, telemetry.charge_mosfet),
+            (-current_a, Kind.DISCHARGE_CURRENT, Kind.DISCHARGE_MOSFET, telemetry.discharge_mosfet),
+        ):
+            watches[limit].step(charge_a, now_s, value=charge_a)
+            if closed is False:
+                watches[flows].step(charge_a, now_s, value=charge_a)
+            else:
+                watches[flows].leave(now_s)
+        return current_a
+
+    def _judge_cells(
+        self, telemetry: Telemetry, before: Telemetry | None, current_a: float | None, now_s: float
+    ) -> None:
+        watches = self._watches
+        cells = telemetry.cell_voltages_v
+        expected = self._settings.cell_count if self._settings else 0
+        count = self._cell_count = expected or len(cells)
+        missing = count - len(cells) + cells.count(None)
+        possible_v = [each for each in cells if each is not None and _LOWEST_CELL_V <= each <= _HIGHEST_CELL_V]
+        impossible = len(cells) - cells.count(None) - len(possible_v)
+        watches[Kind.CELL_COUNT].step(missing != 0, now_s, value=count - missing)
+        if impossible:
+            self._find_impossible_cell(cells, now_s)
+        else:
+            watches[Kind.CELL_READING].leave(now_s)
+        mismatched = False
+        if not (missing or impossible):
+            mismatched = self._judge_sum(telemetry, sum(possible_v), now_s)
+        if self._zones is None or not possible_v:
+            return
+        if (pack_v := telemetry.pack_voltage_v) and isfinite(pack_v):
+            mean_v = pack_v / count
+            watches[Kind.PACK_HIGH].step(mean_v, now_s, value=pack_v, trusted=not mismatched)
+            watches[Kind.PACK_LOW].step(-mean_v, now_s, value=pack_v, trusted=not mismatched)
+        highest_v, lowest_v = max(possible_v), min(possible_v)
+        self._judge_cell(Kind.CELL_HIGH, highest_v, highest_v, telemetry, before, now_s)
+        self._judge_cell(Kind.CELL_LOW, lowest_v, -lowest_v, telemetry, before, now_s)
+        self._judge_spread(
+            highest_v, lowest_v, cells.index(highest_v) + 1, current_a, self._capacity_ah(telemetry), now_s
+        )
+
+    def _find_impossible_cell(self, cells: tuple[float | None, ...], now_s: float) -> None:
+        for number, reading_v in enumerate(cells, 1):
+            if reading_v is not None and not _LOWEST_CELL_V <= reading_v <= _HIGHEST_CELL_V:
+                value = reading_v if isfinite(reading_v) else None
+                self._watches[Kind.CELL_READING].step(1, now_s, value=value, cell=number)
+                return
+
+    def _judge_sum(self, telemetry: Telemetry, total_v: float, now_s: float) -> bool:
+        """Hold the pack voltage against the cells; return whether they disagree."""
+        pack_v = telemetry.pack_voltage_v
+        if pack_v is None or not isfinite(pack_v):
+            return False
+        off_v = abs(pack_v - total_v)
+        mismatched = off_v > max(_MISMATCH_V, _MISMATCH_SHARE * total_v)
+        self._watches[Kind.VOLTAGE_MISMATCH].step(mismatched, now_s, value=off_v)
+        return mismatched
+
+    def _judge_cell(
+        self, kind: Kind, voltage_v: float, danger: float, telemetry: Telemetry, before: Telemetry | None, now_s: float
+    ) -> None:
+        watch = self._watches[kind]
+        if watch.is_calm_at(danger):
+            return
+        number = telemetry.cell_voltages_v.index(voltage_v)
+        trusted = not self._jumps(number, telemetry, before)
+        watch.step(danger, now_s, value=voltage_v, cell=number + 1, trusted=trusted)
+
+    def _jumps(self, number: int, telemetry: Telemetry, before: Telemetry | None) -> bool:
+        """Whether a cell, counted from 0, jumped in one frame without the current having done so."""
+        if before is None or number >= len(before.cell_voltages_v):
+            return False
+        voltage_v, before_v = telemetry.cell_voltages_v[number], before.cell_voltages_v[number]
+        if voltage_v is None or before_v is None or abs(voltage_v - before_v) <= _CELL_JUMP_V:
+            return False
+        step_a = abs((telemetry.current_a or 0) - (before.current_a or 0))
+        return step_a < _CELL_JUMP_RATE * (self._capacity_ah(telemetry) or inf)
+
+    def _judge_spread(
+        self,
+        highest_v: float,
+        lowest_v: float,
+        cell: int,
+        current_a: float | None,
+        capacity_ah: float | None,
+        now_s: float,
+    ) -> None:
+        watches, spans = self._watches, self._zones
+        assert spans
+        spread_v = round(highest_v - lowest_v, 6)
+        for kind, says in (
+            (Kind.SPREAD_TOP, highest_v >= spans.top_v),
+            (Kind.SPREAD_BOTTOM, lowest_v <= spans.bottom_v),
+        ):
+            if says:
+                watches[kind].step(spread_v, now_s, value=spread_v, cell=cell)
+            else:
+                watches[kind].leave(now_s)
+        rests = current_a is not None and capacity_ah is not None and abs(current_a) < _REST_RATE * capacity_ah
+        if rests and spans.plateau_v[0] <= lowest_v and highest_v <= spans.plateau_v[1]:
+            watches[Kind.SPREAD_PLATEAU].step(spread_v, now_s, value=spread_v, cell=cell)
+        else:
+            watches[Kind.SPREAD_PLATEAU].pause()
+
+    def _capacity_ah(self, telemetry: Telemetry) -> float | None:
+        nominal_ah = self._settings.nominal_capacity_ah if self._settings else None
+        return nominal_ah or telemetry.full_charge_capacity_ah or None
+
+    def _judge_temperatures(
+        self, telemetry: Telemetry, before: Telemetry | None, current_a: float | None, now_s: float
+    ) -> None:
+        watches, probes = self._watches, self._probes
+        probes.step(telemetry, now_s)
+        watches[Kind.PROBE_LOST].step(2 if probes.all_lost else probes.lost is not None, now_s, probe=probes.lost)
+        if probes.coldest and probes.warmest:
+            charges = current_a is not None and current_a > _FLOWS_A
+            discharges = current_a is not None and current_a < -_FLOWS_A
+            trusted = not probes.leapt
+            coldest_c, coldest = probes.coldest
+            warmest_c, warmest = probes.warmest
+            for kind, danger, value_c, probe, may_rise in (
+                (Kind.CHARGE_COLD, -coldest_c, coldest_c, coldest, charges),
+                (Kind.DISCHARGE_COLD, -coldest_c, coldest_c, coldest, discharges),
+                (Kind.CHARGE_HOT, warmest_c, warmest_c, warmest, charges),
+                # What is hot at rest is no less so.
+                (Kind.DISCHARGE_HOT, warmest_c, warmest_c, warmest, not charges),
+            ):
+                watches[kind].step(danger, now_s, value=value_c, probe=probe, may_rise=may_rise, trusted=trusted)
+        if probes.spread_k is not None and probes.warmest:
+            watches[Kind.PROBE_SPREAD].step(probes.spread_k, now_s, value=probes.spread_k, probe=probes.warmest[1])
+        mos_c = telemetry.mos_temperature_c
+        if mos_c is not None and _COLDEST_MOS_C <= mos_c <= _WARMEST_MOS_C:
+            before_c = None if before is None else before.mos_temperature_c
+            leapt = before_c is not None and abs(mos_c - before_c) > _MOS_LEAP_K
+            watches[Kind.MOS_HOT].step(mos_c, now_s, value=mos_c, probe="mos_temperature", trusted=not leapt)
+
+    def _judge_alarms(self, telemetry: Telemetry, now_s: float) -> None:
+        if telemetry.alarm_bits is None:
+            return
+        bits = telemetry.alarm_bits & ~self._ignored_bits
+        if not (bits or self._alarms):
+            return
+        for alarm in alarms(bits):
+            if alarm not in self._alarms:
+                self._alarms[alarm] = Watch(_USUAL, _IF_SO[ALARM_LEVELS[alarm]])
+        for alarm, watch in tuple(self._alarms.items()):
+            watch.step(bits >> alarm & 1, now_s)
+            if watch.is_idle:
+                del self._alarms[alarm]
+
+    def _assess(self) -> ProtectionAssessment:
+        """Return what all watches have come to; the last assessment again if nothing was and nothing is wrong."""
+        before = self._assessment
+        hazards = [self._hazard(kind, watch) for kind, watch in self._watches.items() if watch.level]
+        hazards += [self._hazard(Kind.BMS_ALARM, watch, alarm) for alarm, watch in self._alarms.items() if watch.level]
+        if not (hazards or before.hazards):
+            return before
+        hazards.sort(key=lambda hazard: (-hazard.level, hazard.since_s))
+        critical = frozenset(hazard.key for hazard in hazards if hazard.level is Level.CRITICAL)
+        latched = before.latched | (critical - self._critical)
+        self._critical = critical
+        level = hazards[0].level if hazards else Level.OK
+        self._assessment = ProtectionAssessment(level, tuple(hazards), latched)
+        return self._assessment
+
+    def _hazard(self, kind: Kind, watch: Watch, alarm: Alarm | None = None) -> Hazard:
+        value, cell, probe = watch.seen
+        limits = self.limits.get(kind)
+        limit = None if limits is None else limits.limits[watch.level - 1]
+        if limit is not None and kind in (Kind.PACK_HIGH, Kind.PACK_LOW):
+            limit *= self._cell_count
+        return Hazard(
+            kind=kind,
+            level=watch.level,
+            value=value,
+            limit=limit,
+            since_s=watch.since_s,
+            cell=cell,
+            probe=probe,
+            alarm=alarm,
+        )
