@@ -196,7 +196,7 @@ def _as_json(values: Telemetry | Settings) -> dict[str, Any]:
     return {each.name: _plain(getattr(values, each.name)) for each in fields(values)}
 
 
-def _plain(value: Any) -> Any:
+def _plain(value: object) -> object:
     if isinstance(value, tuple):
         return [_plain(each) for each in value]
     if isinstance(value, Enum):

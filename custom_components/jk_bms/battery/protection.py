@@ -222,11 +222,13 @@ class ProtectionEngine:
         )
 
     def _find_impossible_cell(self, cells: tuple[float | None, ...], now_s: float) -> None:
-        for number, reading_v in enumerate(cells, 1):
-            if reading_v is not None and not _LOWEST_CELL_V <= reading_v <= _HIGHEST_CELL_V:
-                value = reading_v if isfinite(reading_v) else None
-                self._watches[Kind.CELL_READING].step(1, now_s, value=value, cell=number)
-                return
+        number, reading_v = next(
+            (number, each)
+            for number, each in enumerate(cells, 1)
+            if each is not None and not _LOWEST_CELL_V <= each <= _HIGHEST_CELL_V
+        )
+        value = reading_v if isfinite(reading_v) else None
+        self._watches[Kind.CELL_READING].step(1, now_s, value=value, cell=number)
 
     def _judge_sum(self, telemetry: Telemetry, total_v: float, now_s: float) -> bool:
         """Hold the pack voltage against the cells; return whether they disagree."""

@@ -25,6 +25,8 @@ type Triple = tuple[float | None, float | None, float | None]
 """A number for each level, advisory first; None for a level that doesn't exist."""
 
 RELEASE: Final = "release"
+_HIGHEST_RELEASE: Final = 0.95
+"""A level is released below this share of its limit, wherever the release is said to be."""
 _NAMES: Final = tuple(level.name.lower() for level in LEVELS)
 
 
@@ -82,7 +84,7 @@ class Limits:
         if limit is None:
             return None
         if self.row.release_by is Release.VALUE:
-            return self.release
+            return min(self.release, _HIGHEST_RELEASE * limit)
         if self.row.release_by is Release.SHARE:
             return limit * self.release
         return limit + self.release if self.row.falls else limit - self.release
@@ -356,17 +358,23 @@ class Thresholds:
         for number in reversed(range(len(LEVELS))):
             limit = self._default(kind, row, number)
             if limit is not None:
-                limit = self.chosen.get(f"{kind}_{_NAMES[number]}", limit)
+                tightest = row.tightest * self._scale(row)
+                if (chosen := self.chosen.get(f"{kind}_{_NAMES[number]}")) is not None:
+                    limit = min(chosen, tightest) if row.falls else max(chosen, tightest)
                 bounds = [each for each in (limit, bound, self._loosest(row, number)) if each is not None]
                 limit = bound = round(max(bounds) if row.falls else min(bounds), 4)
             limits.insert(0, limit)
-        release = self.chosen.get(f"{kind}_{RELEASE}", row.release * self._scale(row))
+        least, most = (each * self._scale(row) for each in row.releases)
+        release = min(max(self.chosen.get(f"{kind}_{RELEASE}", row.release * self._scale(row)), least), most)
         return Limits(row, (limits[0], limits[1], limits[2]), release)
 
     def outright(self, kind: Kind) -> float | None:
-        """Return beyond what one frame is enough: the board's own limit, or what the cells bear; None without any."""
+        """Return beyond what one frame is enough: the board's own limit, else what the cells bear; None without any."""
         row = _ROWS[self.chemistry][kind]
-        return None if row.of_setting else self._strictest(row, 0)
+        if row.of_setting or row.setting is None:
+            return None
+        own = self._set(row)
+        return self._safe(row) if own is None else own
 
     def keys(self) -> tuple[str, ...]:
         """Return all numbers that can be chosen on this pack."""
@@ -416,20 +424,20 @@ class Thresholds:
         return max(limit, own + inside) if row.falls else min(limit, own - inside)
 
     def _loosest(self, row: Row, number: int) -> float | None:
-        """Return how far out a level may begin at most; None for any."""
+        """Return how far out a level may begin: inside of the board's own limit and of what the cells bear."""
         if row.of_setting:
             return _HIGHEST_SHARES[number] * self._scale(row)
-        return self._strictest(row, row.inside[-1] or 0)
+        own, inside = self._set(row), row.inside[-1] or 0
+        if own is not None:
+            own = round(own + inside if row.falls else own - inside, 4)
+        strictest = max if row.falls else min
+        return strictest(_known((own, self._safe(row))), default=None)
 
-    def _strictest(self, row: Row, inside: float) -> float | None:
-        """Return the stricter of what the cells bear and of what is so far inside of the board's own limit."""
+    def _safe(self, row: Row) -> float | None:
         if row.setting is None:
             return None
         lowest, highest = safe_range(row.setting, self.chemistry)
-        own = self._set(row)
-        if row.falls:
-            return max(_known((lowest, None if own is None else own + inside)), default=None)
-        return min(_known((highest, None if own is None else own - inside)), default=None)
+        return lowest if row.falls else highest
 
     def _scale(self, row: Row) -> float:
         """Return what the numbers of a row are multiplied by: the board's setting where they are shares of it."""

@@ -1,0 +1,639 @@
+"""The table of the safe operating area, and what is made of frames that can't be right."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from itertools import pairwise
+from math import inf, isfinite, nan
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from custom_components.jk_bms.battery.hazards import FAMILIES, Family, Kind, Level
+from custom_components.jk_bms.battery.protection import (
+    ALARM_LEVELS,
+    ProtectionAssessment,
+    ProtectionConfig,
+    ProtectionEngine,
+)
+from custom_components.jk_bms.bms.alarms import Alarm
+from custom_components.jk_bms.bms.telemetry import Chemistry, Settings, Telemetry
+
+from ..pack_values import SETTINGS_32S, SETTINGS_JK04, telemetry_32s, telemetry_balancer, telemetry_jk04
+from .pack_life import FRAME_S, Life, cells
+
+BARE = replace(
+    SETTINGS_32S,
+    cell_overvoltage_v=3.7,
+    cell_undervoltage_v=2.5,
+    charge_overtemperature_c=70.0,
+    discharge_overtemperature_c=70.0,
+    charge_undertemperature_c=-20.0,
+    discharge_undertemperature_c=-40,
+    mos_overtemperature_c=110.0,
+)
+"""A board whose own limits lie so far out that the levels are those of the table."""
+
+type Frame = dict[str, Any]
+
+
+def probes(first_c: float, second_c: float | None = None, **changes: Any) -> Frame:
+    return {"temperature_1_c": first_c, "temperature_2_c": first_c if second_c is None else second_c, **changes}
+
+
+def volts(highest_v: float, lowest_v: float | None = None, **changes: Any) -> Frame:
+    return {"cells_v": cells(highest_v, lowest_v), **changes}
+
+
+A, W, C = Level.ADVISORY, Level.WARNING, Level.CRITICAL
+TABLE: list[tuple[Kind, Level, Frame, Frame, float, Frame, Frame]] = [
+    # hazard, level, the last frame below it, the first at it, its delay in s, the last frame that doesn't release it,
+    # the first that does
+    (Kind.CELL_HIGH, A, volts(3.499), volts(3.5), 60, volts(3.451), volts(3.45)),
+    (Kind.CELL_HIGH, W, volts(3.549), volts(3.55), 10, volts(3.501), volts(3.5)),
+    (Kind.CELL_HIGH, C, volts(3.599), volts(3.6), 0, volts(3.551), volts(3.55)),
+    (Kind.CELL_LOW, A, volts(3.001), volts(3.0), 60, volts(3.099), volts(3.1)),
+    (Kind.CELL_LOW, W, volts(2.901), volts(2.9), 10, volts(2.999), volts(3.0)),
+    (Kind.CELL_LOW, C, volts(2.701), volts(2.7), 0, volts(2.799), volts(2.8)),
+    (Kind.PACK_HIGH, W, volts(3.549), volts(3.55), 10, volts(3.501), volts(3.5)),
+    (Kind.PACK_LOW, C, volts(2.701), volts(2.7), 0, volts(2.799), volts(2.8)),
+    (Kind.SPREAD_TOP, A, volts(3.4, 3.35), volts(3.4, 3.349), 60, volts(3.4, 3.364), volts(3.4, 3.365)),
+    (Kind.SPREAD_TOP, W, volts(3.4, 3.28), volts(3.4, 3.279), 10, volts(3.4, 3.315), volts(3.4, 3.316)),
+    (Kind.SPREAD_TOP, C, volts(3.4, 3.2), volts(3.4, 3.199), 0, volts(3.4, 3.259), volts(3.4, 3.26)),
+    (Kind.SPREAD_TOP, A, volts(3.399, 3.3), volts(3.4, 3.3), 60, volts(3.4, 3.36), volts(3.399, 3.3)),
+    (
+        Kind.SPREAD_PLATEAU, A, volts(3.3, 3.28, current_a=0.5), volts(3.3, 3.279, current_a=0.5), 600,
+        volts(3.3, 3.285, current_a=0.5), volts(3.3, 3.286, current_a=0.5),
+    ),
+    (
+        Kind.SPREAD_PLATEAU, W, volts(3.3, 3.26, current_a=0.5), volts(3.3, 3.259, current_a=0.5), 600,
+        volts(3.3, 3.271, current_a=0.5), volts(3.3, 3.272, current_a=0.5),
+    ),
+    (Kind.SPREAD_BOTTOM, A, volts(3.25, 3.1), volts(3.251, 3.1), 60, volts(3.21, 3.1), volts(3.205, 3.1)),
+    (Kind.SPREAD_BOTTOM, W, volts(3.4, 3.1), volts(3.401, 3.1), 10, volts(3.311, 3.1), volts(3.31, 3.1)),
+    (Kind.CHARGE_COLD, A, probes(5), probes(4.9), 60, probes(6.9), probes(7)),
+    (Kind.CHARGE_COLD, W, probes(2), probes(1.9), 10, probes(3.9), probes(4)),
+    (Kind.CHARGE_COLD, C, probes(0.1), probes(20, -0.1), 0, probes(1.9), probes(2)),
+    (Kind.CHARGE_HOT, A, probes(45), probes(45.1), 60, probes(42.1), probes(42)),
+    (Kind.CHARGE_HOT, W, probes(50), probes(45, 50.1), 10, probes(47.1), probes(47)),
+    (Kind.CHARGE_HOT, C, probes(54.9), probes(55), 0, probes(52.1), probes(52)),
+    (
+        Kind.DISCHARGE_COLD, A, probes(-5, current_a=-20), probes(-5.1, current_a=-20), 60,
+        probes(-3.1, current_a=-20), probes(-3, current_a=-20),
+    ),
+    (
+        Kind.DISCHARGE_COLD, W, probes(-10, current_a=-20), probes(-10.1, current_a=-20), 10,
+        probes(-8.1, current_a=-20), probes(-8, current_a=-20),
+    ),
+    (
+        Kind.DISCHARGE_COLD, C, probes(-19.9, current_a=-20), probes(-20, current_a=-20), 0,
+        probes(-18.1, current_a=-20), probes(-18, current_a=-20),
+    ),
+    (
+        Kind.DISCHARGE_HOT, A, probes(45, current_a=-20), probes(45.1, current_a=-20), 60,
+        probes(42.1, current_a=-20), probes(42, current_a=-20),
+    ),
+    (
+        Kind.DISCHARGE_HOT, W, probes(50, current_a=-20), probes(50.1, current_a=-20), 10,
+        probes(47.1, current_a=-20), probes(47, current_a=-20),
+    ),
+    (
+        Kind.DISCHARGE_HOT, C, probes(54.9, current_a=0), probes(55, current_a=0), 0,
+        probes(52.1, current_a=0), probes(52, current_a=0),
+    ),
+    (Kind.MOS_HOT, A, {"mos_temperature_c": 70.0}, {"mos_temperature_c": 70.1}, 60,
+     {"mos_temperature_c": 65.1}, {"mos_temperature_c": 65.0}),
+    (Kind.MOS_HOT, W, {"mos_temperature_c": 80.0}, {"mos_temperature_c": 80.1}, 10,
+     {"mos_temperature_c": 75.1}, {"mos_temperature_c": 75.0}),
+    (Kind.MOS_HOT, C, {"mos_temperature_c": 89.9}, {"mos_temperature_c": 90.0}, 0,
+     {"mos_temperature_c": 85.1}, {"mos_temperature_c": 85.0}),
+    (Kind.PROBE_SPREAD, A, probes(20, 28), probes(20, 28.1), 600, probes(20, 26.1), probes(20, 26)),
+    (Kind.PROBE_SPREAD, W, probes(20, 35), probes(20, 35.1), 10, probes(20, 33.1), probes(20, 33)),
+    (Kind.CHARGE_CURRENT, A, {"current_a": 90.0}, {"current_a": 90.1}, 10, {"current_a": 85.1}, {"current_a": 84.9}),
+    (Kind.CHARGE_CURRENT, W, {"current_a": 99.9}, {"current_a": 100.1}, 3, {"current_a": 85.1}, {"current_a": 84.9}),
+    (Kind.CHARGE_CURRENT, C, {"current_a": 119.9}, {"current_a": 120.1}, 0, {"current_a": 85.1}, {"current_a": 84.9}),
+    (Kind.DISCHARGE_CURRENT, A, {"current_a": -135.0}, {"current_a": -135.1}, 10,
+     {"current_a": -127.6}, {"current_a": -127.4}),
+    (Kind.DISCHARGE_CURRENT, W, {"current_a": -149.9}, {"current_a": -150.1}, 3,
+     {"current_a": -127.6}, {"current_a": -127.4}),
+    (Kind.DISCHARGE_CURRENT, C, {"current_a": -179.9}, {"current_a": -180.1}, 0,
+     {"current_a": -127.6}, {"current_a": -127.4}),
+    (Kind.CHARGE_MOSFET, W, {"charge_mosfet": False, "current_a": 0.99},
+     {"charge_mosfet": False, "current_a": 1.01}, 10,
+     {"charge_mosfet": False, "current_a": 0.95}, {"charge_mosfet": True, "current_a": 20.0}),
+    (Kind.DISCHARGE_MOSFET, W, {"discharge_mosfet": True, "current_a": -20.0},
+     {"discharge_mosfet": False, "current_a": -1.01}, 10,
+     {"discharge_mosfet": False, "current_a": -0.95}, {"discharge_mosfet": False, "current_a": -0.5}),
+]  # fmt: skip
+
+
+def ids(row: Any) -> str | None:
+    return f"{row.name.lower()}" if isinstance(row, Kind | Level) else ""
+
+
+@pytest.mark.parametrize(("kind", "level", "below", "at", "delay_s", "held", "released"), TABLE, ids=ids)
+def test_table(kind: Kind, level: Level, below: Frame, at: Frame, delay_s: float, held: Frame, released: Frame) -> None:
+    life = Life(BARE)
+    life.run(delay_s + 70, **below)
+    assert life.level(kind) < level
+
+    life = Life(BARE)
+    began_s = life.now_s + FRAME_S
+    life.run(delay_s or FRAME_S, **at)
+    assert life.level(kind) < level, "not before its time, nor in one frame"
+    life.run(FRAME_S, **at)
+    assert life.level(kind) is level
+    hazard = life.hazard(kind)
+    assert hazard
+    assert hazard.since_s == began_s
+    assert life.assessment.level_of(FAMILIES[kind]) >= level
+
+    life.run(120, **held)
+    assert life.level(kind) is level
+    life.run(60, **released)
+    assert life.level(kind) is level
+    life.run(FRAME_S, **released)
+    assert life.level(kind) < level
+
+
+def test_levels_fall_one_at_a_time() -> None:
+    life = Life(BARE)
+    life.run(70, **volts(3.61))
+    assert life.level(Kind.CELL_HIGH) is Level.CRITICAL
+    seen: list[tuple[Level, float]] = []
+    for _ in range(400):
+        life.run(FRAME_S, **volts(3.3))
+        if not seen or seen[-1][0] is not life.level(Kind.CELL_HIGH):
+            seen.append((life.level(Kind.CELL_HIGH), life.now_s))
+    assert [level for level, _ in seen] == [Level.CRITICAL, Level.WARNING, Level.ADVISORY, Level.OK]
+    assert [after - before for (_, before), (_, after) in pairwise(seen[1:])] == [60.5, 60.5]
+
+
+def test_one_frame_beyond_the_board_itself_is_enough() -> None:
+    life = Life()
+    life.run(10, **volts(3.56))
+    life.frame(**volts(3.601))
+    assert life.level(Kind.CELL_HIGH) is Level.CRITICAL
+    life = Life()
+    life.run(10, **volts(2.9, current_a=-20))
+    life.frame(**volts(2.699), current_a=-20)
+    assert life.level(Kind.CELL_LOW) is Level.CRITICAL
+
+
+def test_a_cell_that_jumps_has_to_say_it_twice() -> None:
+    life = Life()
+    life.run(5, **volts(3.3))
+    levels = []
+    for _ in range(2):
+        life.frame(**volts(3.65, 3.3))
+        levels.append(life.level(Kind.CELL_HIGH))
+    assert levels == [Level.OK, Level.CRITICAL]
+    # ... unless the current did
+    life = Life()
+    life.run(5, **volts(3.0), current_a=0.0)
+    life.frame(**volts(2.65), current_a=-200.0)
+    assert life.level(Kind.CELL_LOW) is Level.CRITICAL
+
+
+def test_a_jump_where_nothing_was_before() -> None:
+    life = Life()
+    life.frame(cells_v=(3.3,) * 15)
+    life.frame(cells_v=(3.3,) * 15 + (3.65,))
+    assert life.level(Kind.CELL_HIGH) is Level.CRITICAL
+    life = Life()
+    life.frame(cells_v=(3.3,) * 15 + (None, 3.3))
+    life.frame(cells_v=(3.3,) * 15 + (3.65, 3.3))
+    assert life.level(Kind.CELL_HIGH) is Level.CRITICAL
+
+
+def test_says_which_cell_and_what_is_the_limit() -> None:
+    life = Life()
+    life.run(5, **volts(3.58))
+    hazard = life.hazard(Kind.CELL_HIGH)
+    assert hazard
+    assert hazard.cause == "cell_high"
+    assert hazard.placeholders == {"cell": "1", "value": "3.580", "limit": "3.570"}
+    assert hazard.family is Family.CELL_VOLTAGE
+    hazard = life.hazard(Kind.PACK_HIGH)
+    assert hazard
+    assert hazard.placeholders == {"value": "57.28", "limit": "57.12"}
+    life = Life(BARE)
+    life.run(5, **probes(20, 56))
+    hazard = life.hazard(Kind.CHARGE_HOT)
+    assert hazard
+    assert hazard.placeholders == {"probe": "temperature_2", "value": "56.0", "limit": "55.0"}
+
+
+def test_cold_is_a_hazard_only_to_what_flows() -> None:
+    life = Life()
+    life.run(300, current_a=0.5, **probes(-3))
+    life.run(300, current_a=-20.0, **probes(-3))
+    assert life.assessment.level is Level.OK
+    life.run(1, current_a=5.0, **probes(-3))
+    assert life.level(Kind.CHARGE_COLD) is Level.CRITICAL
+    # Stopping the charge is no release, it would clear the way for the next one.
+    life.run(3600, current_a=0.0, **probes(-3))
+    assert life.level(Kind.CHARGE_COLD) is Level.CRITICAL
+    life.run(200, current_a=0.0, **probes(9))
+    assert life.level(Kind.CHARGE_COLD) is Level.OK
+
+
+def test_two_short_charges_are_not_one() -> None:
+    life = Life(BARE)
+    for _ in range(4):
+        life.run(8, current_a=5.0, **probes(1))
+        life.run(8, current_a=0.0, **probes(1))
+    assert life.level(Kind.CHARGE_COLD) is Level.OK
+
+
+def test_a_spread_at_rest_stays_until_it_is_seen_at_rest_again() -> None:
+    life = Life(BARE)
+    life.run(601, **volts(3.3, 3.25, current_a=0.5))
+    assert life.level(Kind.SPREAD_PLATEAU) is Level.WARNING
+    life.run(600, **volts(3.3, 3.29, current_a=50.0))
+    assert life.level(Kind.SPREAD_PLATEAU) is Level.WARNING
+    # ... and a load in between begins the ten minutes anew
+    life = Life(BARE)
+    for _ in range(4):
+        life.run(400, **volts(3.3, 3.25, current_a=0.5))
+        life.run(10, **volts(3.3, 3.25, current_a=50.0))
+    assert life.level(Kind.SPREAD_PLATEAU) is Level.OK
+
+
+@pytest.mark.parametrize("alarm", Alarm)
+def test_alarms_of_the_board(alarm: Alarm) -> None:
+    life = Life(config=ProtectionConfig(ignored_alarms=frozenset()))
+    life.run(70, alarm_bits=1 << alarm)
+    (hazard,) = life.assessment.hazards
+    assert (hazard.level, hazard.alarm, hazard.key) == (ALARM_LEVELS[alarm], alarm, f"bms_alarm_{alarm.key}")
+    assert hazard.placeholders == {"alarm": alarm.key}
+    assert life.assessment.level_of(Family.BMS_FAULT) is hazard.level
+    life.run(60)
+    assert life.assessment.hazards
+    life.run(1)
+    assert not life.assessment.hazards
+
+
+def test_alarms_in_time() -> None:
+    life = Life()
+    levels = [life.frame(alarm_bits=1 << Alarm.CELL_OVERVOLTAGE).level for _ in range(2)]
+    assert levels == [Level.OK, Level.CRITICAL]
+
+
+def test_the_default_password_is_no_hazard() -> None:
+    life = Life()
+    life.run(300, alarm_bits=1 << Alarm.DEFAULT_PASSWORD)
+    assert life.assessment == ProtectionAssessment()
+
+
+def test_latched_until_acknowledged() -> None:
+    life = Life()
+    life.run(2, **volts(3.59))
+    assert life.assessment.latched == {"cell_high", "pack_high"}
+    life.run(300, **volts(3.3))
+    assert life.assessment.level is Level.OK
+    assert life.assessment.latched == {"cell_high", "pack_high"}
+    restarted = Life(latched=life.assessment.latched)
+    restarted.run(5)
+    assert restarted.assessment.latched == {"cell_high", "pack_high"}
+    assert restarted.engine.acknowledge() == ProtectionAssessment()
+    restarted.run(5)
+    assert not restarted.assessment.latched
+
+
+def test_what_is_acknowledged_while_it_is_critical_is_latched_when_it_comes_again() -> None:
+    life = Life()
+    life.run(2, **volts(3.59))
+    assert life.engine.acknowledge().level is Level.CRITICAL
+    life.run(2, **volts(3.59))
+    assert not life.assessment.latched
+    life.run(120, **volts(3.5))
+    life.run(2, **volts(3.59))
+    assert "cell_high" in life.assessment.latched
+
+
+def test_a_cell_without_voltage() -> None:
+    life = Life()
+    missing = (3.3,) * 7 + (None,) + (3.3,) * 8
+    life.run(1, cells_v=missing)
+    assert life.level(Kind.CELL_COUNT) is Level.OK
+    life.run(FRAME_S, cells_v=missing)
+    assert life.level(Kind.CELL_COUNT) is Level.CRITICAL
+    hazard = life.hazard(Kind.CELL_COUNT)
+    assert hazard
+    assert hazard.value == 15
+    life = Life()
+    life.run(2, cells_v=(3.3,) * 15)
+    assert life.level(Kind.CELL_COUNT) is Level.CRITICAL
+    unknown = Life(settings=None)
+    unknown.run(2, cells_v=(3.3,) * 15)
+    assert unknown.assessment.level is Level.OK
+    unknown.run(2, cells_v=missing)
+    assert unknown.level(Kind.CELL_COUNT) is Level.CRITICAL
+
+
+@pytest.mark.parametrize("reading_v", [0.99, 4.51, nan, inf])
+def test_a_cell_that_reads_what_no_cell_can(reading_v: float) -> None:
+    life = Life()
+    strange = (3.3,) * 7 + (reading_v,) + (3.3,) * 8
+    life.run(5)
+    life.frame(cells_v=strange)
+    assert life.assessment.level is Level.OK
+    life.frame(cells_v=strange)
+    (hazard,) = life.assessment.hazards
+    assert (hazard.kind, hazard.level, hazard.cell) == (Kind.CELL_READING, Level.CRITICAL, 8)
+    assert hazard.value == (reading_v if isfinite(reading_v) else None)
+    assert life.frame(cells_v=(nan,) * 16).level is Level.CRITICAL
+
+
+def test_cells_against_the_pack_voltage() -> None:
+    life = Life()
+    off: Frame = {"cells_v": (3.3,) * 16, "pack_voltage_v": 52.8 + 0.27}
+    life.run(2, **off)
+    assert life.assessment.level is Level.OK
+    life.run(FRAME_S, **off)
+    assert life.level(Kind.VOLTAGE_MISMATCH) is Level.ADVISORY
+    life = Life()
+    life.run(60, cells_v=(3.3,) * 16, pack_voltage_v=52.8 + 0.26)
+    assert life.assessment.level is Level.OK
+    # A pack voltage that the cells contradict has to be said twice.
+    life.frame(cells_v=(3.3,) * 16, pack_voltage_v=60.0)
+    assert life.assessment.level is Level.OK
+    life.frame(cells_v=(3.3,) * 16, pack_voltage_v=60.0)
+    assert life.level(Kind.PACK_HIGH) is Level.CRITICAL
+
+
+def test_a_current_that_can_not_be() -> None:
+    life = Life(config=ProtectionConfig(rated_current_a=200))
+    life.run(2, current_a=601.0)
+    assert life.assessment.level is Level.OK
+    life.run(10, current_a=601.0)
+    assert [hazard.kind for hazard in life.assessment.hazards] == [Kind.CURRENT_READING]
+    life.run(2, current_a=-599.0)
+    assert life.level(Kind.DISCHARGE_CURRENT) is Level.CRITICAL
+    unrated = Life()
+    unrated.run(2, current_a=-1999.0)
+    assert unrated.level(Kind.DISCHARGE_CURRENT) is Level.CRITICAL
+
+
+@pytest.mark.parametrize("reading_c", [-40.0, 0.0, 85.0, 100.0, 125.0, 127.0, 255.0, -127.0, -200.0, 2550.0, nan, None])
+@pytest.mark.parametrize("frames", [1, 2, 7200])
+def test_broken_probes(reading_c: float | None, frames: int) -> None:
+    life = Life()
+    life.run(10, **probes(21.0, 21.0))
+    for _ in range(frames):
+        life.frame(current_a=20 + life.now_s % 2, temperature_1_c=reading_c, temperature_2_c=21.0)
+    assert {hazard.kind for hazard in life.assessment.hazards} <= {Kind.PROBE_LOST}
+    assert life.level(Kind.PROBE_LOST) is (Level.ADVISORY if frames > 120 else Level.OK)
+    life.run(70, **probes(21.0, 21.0))
+    assert life.assessment.level is Level.OK
+
+
+def test_all_probes_lost() -> None:
+    life = Life()
+    life.run(10)
+    life.run(11, temperature_1_c=None, temperature_2_c=None)
+    hazard = life.hazard(Kind.PROBE_LOST)
+    assert hazard
+    assert (hazard.level, hazard.placeholders) == (Level.WARNING, {"probe": "temperature_1"})
+    never = Life()
+    never.run(300, temperature_1_c=None, temperature_2_c=None)
+    assert never.assessment.level is Level.OK
+
+
+def test_a_mosfet_that_leaps_has_to_say_it_twice() -> None:
+    life = Life()
+    life.run(5, mos_temperature_c=60.0)
+    life.frame(mos_temperature_c=95.0)
+    assert life.assessment.level is Level.OK
+    life.frame(mos_temperature_c=95.0)
+    assert life.level(Kind.MOS_HOT) is Level.CRITICAL
+    life = Life()
+    life.frame(mos_temperature_c=95.0)
+    assert life.level(Kind.MOS_HOT) is Level.CRITICAL, "the first frame has nothing to leap from"
+    life = Life()
+    life.run(5, mos_temperature_c=300.0)
+    assert life.assessment.level is Level.OK
+
+
+def test_silence() -> None:
+    life = Life()
+    assert life.engine.stale(0) == ProtectionAssessment(), "nobody can miss what has never come"
+    life.run(5)
+    assert life.silence(15).level is Level.OK
+    assert life.silence(0.5).level is Level.ADVISORY
+    assert life.silence(44.5).level is Level.ADVISORY
+    assert life.silence(0.5).level is Level.WARNING
+    hazard = life.hazard(Kind.DATA_STALE)
+    assert hazard
+    assert hazard.placeholders == {"value": "60", "limit": "60"}
+    assert life.silence(3600).level is Level.WARNING
+    life.run(30)
+    assert life.level(Kind.DATA_STALE) is Level.WARNING
+    life.run(1)
+    assert life.level(Kind.DATA_STALE) is Level.ADVISORY
+    life.run(31)
+    assert life.assessment.level is Level.OK
+
+
+def test_silence_holds_what_was_known() -> None:
+    life = Life()
+    life.run(2, **volts(3.59))
+    for _ in range(100):
+        life.silence(60)
+        assert life.level(Kind.CELL_HIGH) is Level.CRITICAL
+    life.run(1, **volts(3.3))
+    assert life.level(Kind.CELL_HIGH) is Level.CRITICAL
+
+
+def test_a_gap_that_nobody_looked_into() -> None:
+    life = Life()
+    life.run(5)
+    life.frame(after_s=120)
+    assert life.level(Kind.DATA_STALE) is Level.WARNING
+
+
+def test_a_pack_that_is_asked_seldom() -> None:
+    life = Life(config=ProtectionConfig(frame_period_s=60))
+    for number in range(10):
+        life.frame(after_s=60, current_a=number)
+    assert life.assessment.level is Level.OK
+    assert life.silence(180).level is Level.OK
+    assert life.silence(1).level is Level.ADVISORY
+    assert life.silence(60).level is Level.WARNING
+    # Two frames that say it are enough, whatever time lies between.
+    life.frame(after_s=60, **volts(3.56))
+    life.frame(after_s=60, **volts(3.56))
+    assert life.level(Kind.CELL_HIGH) is Level.WARNING
+
+
+def test_a_frame_that_comes_twice_is_one_frame() -> None:
+    life = Life()
+    life.run(5)
+    life.frame(alarm_bits=1 << Alarm.CHARGE_SHORT_CIRCUIT)
+    for _ in range(10):
+        assert life.repeat().level is Level.OK
+    life.frame(alarm_bits=1 << Alarm.CHARGE_SHORT_CIRCUIT)
+    assert life.assessment.level is Level.CRITICAL
+
+
+@pytest.mark.parametrize("frozen", ["all", "counter", "run time", "measurement"])
+def test_frozen_data(frozen: str) -> None:
+    life = Life()
+    life.run(5)
+    for second in range(2 * 70):
+        stuck: Frame = {"current_a": 10 + second % 2}
+        if frozen == "counter":
+            stuck["counter"] = 7
+        elif frozen == "run time":
+            stuck["run_time_s"] = 86_400
+        elif frozen == "measurement":
+            stuck["current_a"] = 10
+        if frozen == "all":
+            life.repeat()
+        else:
+            life.frame(**stuck)
+        if second < 2 * 59:
+            assert life.assessment.level is Level.OK
+    hazard = life.hazard(Kind.DATA_FROZEN)
+    assert hazard
+    assert hazard.level is Level.WARNING
+    life.run(40)
+    assert life.assessment.level is Level.OK
+
+
+def test_boards_whose_clocks_have_never_moved_are_not_frozen() -> None:
+    life = Life()
+    for second in range(300):
+        life.frame(counter=0, run_time_s=0, current_a=second % 7)
+    for _ in range(300):
+        life.frame(counter=0, current_a=0, **volts(3.3))
+    assert life.assessment.level is Level.OK
+
+
+def test_without_a_chemistry_cells_are_not_judged() -> None:
+    life = Life(settings=SETTINGS_JK04)
+    life.run(61, **volts(4.1, chemistry=None))
+    assert [hazard.kind for hazard in life.assessment.hazards] == [Kind.LIMITS_UNKNOWN]
+    chosen = Life(settings=SETTINGS_JK04, config=ProtectionConfig(chemistry=Chemistry.LI_ION))
+    chosen.run(61, **volts(4.1, chemistry=None))
+    assert chosen.assessment.level is Level.OK
+    chosen.run(2, **volts(4.21, chemistry=None))
+    assert chosen.level(Kind.CELL_HIGH) is Level.CRITICAL
+
+
+def test_settings_move_the_limits_at_once() -> None:
+    life = Life(BARE)
+    life.run(70, **volts(3.53))
+    assert life.level(Kind.CELL_HIGH) is Level.ADVISORY
+    life.settings = replace(SETTINGS_32S, cell_overvoltage_v=3.55)
+    life.run(1, **volts(3.53))
+    assert life.level(Kind.CELL_HIGH) is Level.CRITICAL
+    # Without a limit there is nothing to be beyond.
+    life.settings = replace(SETTINGS_32S, charge_current_limit_a=0.0)
+    life.run(10, current_a=500.0)
+    assert life.level(Kind.CHARGE_CURRENT) is Level.OK
+
+
+def test_owner_s_threshold() -> None:
+    life = Life(BARE, ProtectionConfig(thresholds={"mos_hot_critical": 85.0}))
+    life.run(1, mos_temperature_c=85.0)
+    assert life.level(Kind.MOS_HOT) is Level.CRITICAL
+
+
+@pytest.mark.parametrize(
+    "telemetry",
+    [
+        telemetry_jk04(),
+        telemetry_balancer(),
+        telemetry_32s(cells_v=(3.3,) * 16, full_charge_capacity_ah=None),
+        replace(telemetry_32s(), cell_voltages_v=(), pack_voltage_v=None, current_a=None),
+    ],
+)
+@pytest.mark.parametrize("settings", [None, SETTINGS_JK04, SETTINGS_32S])
+def test_boards_of_all_kinds(telemetry: Telemetry, settings: Settings | None) -> None:
+    engine = ProtectionEngine(ProtectionConfig())
+    for second in range(5):
+        engine.step(replace(telemetry, counter=second), settings, second)
+        assert engine.stale(second).level in Level
+
+
+# --- whatever comes ---
+
+NUMBERS = st.one_of(st.none(), st.floats(-300, 300), st.sampled_from([nan, inf, -inf, 0.0, -200.0, 85.0]))
+VOLTAGES = st.one_of(st.floats(2.4, 3.8), st.none(), st.sampled_from([0.0, 0.5, 4.6, nan, inf, -inf]))
+FRAMES = st.fixed_dictionaries(
+    {
+        "cell_voltages_v": st.one_of(
+            st.floats(2.4, 3.8).map(lambda voltage_v: (voltage_v,) * 16),
+            st.lists(VOLTAGES, max_size=17).map(tuple),
+        ),
+        "pack_voltage_v": NUMBERS,
+        "current_a": NUMBERS,
+        "temperature_1_c": NUMBERS,
+        "temperature_2_c": NUMBERS,
+        "mos_temperature_c": NUMBERS,
+        "alarm_bits": st.one_of(st.none(), st.just(0), st.integers(0, 2**32 - 1)),
+        "charge_mosfet": st.sampled_from([True, False, None]),
+        "counter": st.integers(0, 3),
+        "run_time_s": st.integers(0, 3),
+        "chemistry": st.sampled_from([None, *Chemistry]),
+    }
+)
+MOMENTS = st.tuples(st.sampled_from([-5.0, 0.0, 0.5, 0.5, 0.5, 10.0, 61.0, 700.0, 1e6]), st.one_of(st.none(), FRAMES))
+
+
+@given(st.lists(st.tuples(MOMENTS, st.sampled_from([None, SETTINGS_32S, SETTINGS_JK04, BARE])), max_size=30))
+@settings(deadline=None)
+def test_whatever_comes(moments: list[tuple[tuple[float, Frame | None], Settings | None]]) -> None:
+    engine, now_s = ProtectionEngine(ProtectionConfig(rated_current_a=200)), 0.0
+    levels: dict[str, Level] = {}
+    for (passed_s, frame), board in moments:
+        now_s += passed_s
+        if frame is None:
+            assessment = engine.stale(now_s)
+        else:
+            assessment = engine.step(replace(telemetry_32s(), **frame), board, now_s)
+        json.dumps([hazard.placeholders for hazard in assessment.hazards], allow_nan=False)
+        assert all("nan" not in text for hazard in assessment.hazards for text in hazard.placeholders.values())
+        assert assessment.level == max((hazard.level for hazard in assessment.hazards), default=Level.OK)
+        present = {hazard.key: hazard.level for hazard in assessment.hazards}
+        assert len(present) == len(assessment.hazards)
+        for key, level in levels.items():
+            now = present.get(key, Level.OK)
+            # A level that lies between may not exist.
+            assert now >= level - (2 if key in ("bms_alarm", "charge_mosfet") else 1) or now is Level.OK
+        critical = {key for key, level in present.items() if level is Level.CRITICAL}
+        assert critical - {key for key, level in levels.items() if level is Level.CRITICAL} <= assessment.latched
+        levels = present
+
+
+@given(frame=FRAMES, before=st.integers(1, 20))
+@settings(deadline=None)
+def test_never_from_one_frame_within_the_board_s_limits(frame: Frame, before: int) -> None:
+    life = Life()
+    life.run(before)
+    calm = replace(telemetry_32s(), counter=200, run_time_s=86_400 + int(life.now_s) + 1)
+    life.engine.step(
+        replace(calm, **frame | {"counter": 201, "chemistry": Chemistry.LFP}), SETTINGS_32S, life.now_s + 0.5
+    )
+    after = life.engine.step(calm, SETTINGS_32S, life.now_s + 1)
+    outright = {
+        Kind.CELL_HIGH, Kind.CELL_LOW, Kind.PACK_HIGH, Kind.PACK_LOW, Kind.CHARGE_COLD, Kind.CHARGE_HOT,
+        Kind.DISCHARGE_COLD, Kind.DISCHARGE_HOT, Kind.MOS_HOT,
+    }  # fmt: skip
+    for hazard in after.hazards:
+        assert hazard.kind in outright
+        assert hazard.level is Level.CRITICAL
+
+
+@given(st.integers(2, 300), st.floats(3.57, 3.5999))
+@settings(deadline=None, max_examples=20)
+def test_rises_in_the_second_frame_and_stays(frames: int, highest_v: float) -> None:
+    life = Life()
+    for number in range(frames):
+        life.frame(current_a=10 + number % 2, **volts(round(highest_v, 4)))
+        assert life.level(Kind.CELL_HIGH) is (Level.CRITICAL if number else Level.OK)
