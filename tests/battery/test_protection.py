@@ -241,6 +241,15 @@ def test_cold_is_a_hazard_only_to_what_flows() -> None:
     assert life.level(Kind.CHARGE_COLD) is Level.OK
 
 
+def test_heat_is_one_whatever_flows() -> None:
+    life = Life()
+    life.run(300, current_a=0.0, **probes(49))
+    assert life.level(Kind.CHARGE_HOT) is Level.WARNING, "the board is about to bar the charge"
+    assert life.level(Kind.DISCHARGE_HOT) is Level.ADVISORY
+    life.run(1, current_a=20.0, **probes(49))
+    assert life.level(Kind.CHARGE_HOT) is Level.CRITICAL
+
+
 def test_two_short_charges_are_not_one() -> None:
     life = Life(BARE)
     for _ in range(4):
@@ -423,13 +432,11 @@ def test_silence() -> None:
     life = Life()
     assert life.engine.stale(0) == ProtectionAssessment(), "nobody can miss what has never come"
     life.run(5)
-    assert life.silence(15).level is Level.OK
-    assert life.silence(0.5).level is Level.ADVISORY
-    assert life.silence(44.5).level is Level.ADVISORY
-    assert life.silence(0.5).level is Level.WARNING
+    levels = [life.silence(seconds).level for seconds in (60, 0.5, 539.5, 0.5)]
+    assert levels == [Level.OK, Level.ADVISORY, Level.ADVISORY, Level.WARNING]
     hazard = life.hazard(Kind.DATA_STALE)
     assert hazard
-    assert hazard.placeholders == {"value": "60", "limit": "60"}
+    assert hazard.placeholders == {"value": "600", "limit": "600"}
     assert life.silence(3600).level is Level.WARNING
     life.run(30)
     assert life.level(Kind.DATA_STALE) is Level.WARNING
@@ -452,21 +459,20 @@ def test_silence_holds_what_was_known() -> None:
 def test_a_gap_that_nobody_looked_into() -> None:
     life = Life()
     life.run(5)
-    life.frame(after_s=120)
+    life.frame(after_s=601)
     assert life.level(Kind.DATA_STALE) is Level.WARNING
 
 
 def test_a_pack_that_is_asked_seldom() -> None:
-    life = Life(config=ProtectionConfig(frame_period_s=60))
+    life = Life(config=ProtectionConfig(frame_period_s=300))
     for number in range(10):
-        life.frame(after_s=60, current_a=number)
+        life.frame(after_s=300, current_a=number)
     assert life.assessment.level is Level.OK
-    assert life.silence(180).level is Level.OK
-    assert life.silence(1).level is Level.ADVISORY
-    assert life.silence(60).level is Level.WARNING
+    levels = [life.silence(seconds).level for seconds in (900, 1, 300)]
+    assert levels == [Level.OK, Level.ADVISORY, Level.WARNING]
     # Two frames that say it are enough, whatever time lies between.
-    life.frame(after_s=60, **volts(3.56))
-    life.frame(after_s=60, **volts(3.56))
+    life.frame(after_s=300, **volts(3.56))
+    life.frame(after_s=300, **volts(3.56))
     assert life.level(Kind.CELL_HIGH) is Level.WARNING
 
 

@@ -129,7 +129,7 @@ def test_outright_is_the_boards_own_or_what_cells_bear() -> None:
         ("spread_plateau_warning", (0.02, float("inf"))),
         ("spread_plateau_critical", None),
         ("spread_plateau_worst", None),
-        ("data_stale_advisory", (5, 60)),
+        ("data_stale_advisory", (15, 600)),
         ("cell_count_critical", None),
         ("nonsense", None),
     ],

@@ -105,25 +105,22 @@ class Watch:
         value: float | None = None,
         cell: int | None = None,
         probe: str | None = None,
-        may_rise: bool = True,
+        up_to: Level = Level.CRITICAL,
         trusted: bool = True,
     ) -> None:
         """Take the quantity of a new frame as a number that grows with the danger.
 
-        `value`, `cell` and `probe` are what is shown of it. Without `may_rise` the frame can only bring release; what
-        is not `trusted` has to be said twice even beyond the limit that makes one frame enough.
+        `value`, `cell` and `probe` are what is shown of it. For levels above `up_to` the frame can only bring release;
+        what is not `trusted` has to be said twice even beyond the limit that makes one frame enough.
         """
         episode = self._episode
         if episode is None:
-            if danger < self._first or not may_rise:
+            if danger < self._first or not up_to:
                 return
             episode = self._episode = _Episode(now_s)
         episode.value, episode.cell, episode.probe = value, cell, probe
-        if not may_rise:
-            episode.beyond = [None, None, None]
-        elif self._rises(episode, danger, now_s, trusted=trusted):
-            return
-        self._falls(episode, danger, now_s)
+        if not self._rises(episode, danger, now_s, up_to=up_to, trusted=trusted):
+            self._falls(episode, danger, now_s)
         if self.level is Level.OK and not any(episode.beyond):
             self._episode = None
 
@@ -140,12 +137,12 @@ class Watch:
             if self.level is Level.OK:
                 self._episode = None
 
-    def _rises(self, episode: _Episode, danger: float, now_s: float, *, trusted: bool) -> bool:
+    def _rises(self, episode: _Episode, danger: float, now_s: float, *, up_to: Level, trusted: bool) -> bool:
         pace, level = self.pace, Level.OK
-        if danger > self.bounds.outright and trusted:
+        if danger > self.bounds.outright and trusted and up_to is Level.CRITICAL:
             level = Level.CRITICAL
         for number, limit in enumerate(self.bounds.limits):
-            if danger < limit:
+            if danger < limit or number >= up_to:
                 episode.beyond[number] = None
                 continue
             since_s, frames = episode.beyond[number] or (now_s, 0)

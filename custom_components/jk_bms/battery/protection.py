@@ -302,14 +302,14 @@ class ProtectionEngine:
             trusted = not probes.leapt
             coldest_c, coldest = probes.coldest
             warmest_c, warmest = probes.warmest
-            for kind, danger, value_c, probe, may_rise in (
-                (Kind.CHARGE_COLD, -coldest_c, coldest_c, coldest, charges),
-                (Kind.DISCHARGE_COLD, -coldest_c, coldest_c, coldest, discharges),
-                (Kind.CHARGE_HOT, warmest_c, warmest_c, warmest, charges),
-                # What is hot at rest is no less so.
-                (Kind.DISCHARGE_HOT, warmest_c, warmest_c, warmest, not charges),
+            for kind, danger, value_c, probe, up_to in (
+                (Kind.CHARGE_COLD, -coldest_c, coldest_c, coldest, Level.CRITICAL if charges else Level.OK),
+                (Kind.DISCHARGE_COLD, -coldest_c, coldest_c, coldest, Level.CRITICAL if discharges else Level.OK),
+                # What is hot at rest is no less so, and the board bars the charge whether there is one or not.
+                (Kind.CHARGE_HOT, warmest_c, warmest_c, warmest, Level.CRITICAL if charges else Level.WARNING),
+                (Kind.DISCHARGE_HOT, warmest_c, warmest_c, warmest, Level.OK if charges else Level.CRITICAL),
             ):
-                watches[kind].step(danger, now_s, value=value_c, probe=probe, may_rise=may_rise, trusted=trusted)
+                watches[kind].step(danger, now_s, value=value_c, probe=probe, up_to=up_to, trusted=trusted)
         if probes.spread_k is not None and probes.warmest:
             watches[Kind.PROBE_SPREAD].step(probes.spread_k, now_s, value=probes.spread_k, probe=probes.warmest[1])
         mos_c = telemetry.mos_temperature_c

@@ -284,15 +284,15 @@ def _common(preset: _Preset) -> dict[Kind, Row]:
         Kind.DISCHARGE_CURRENT: _current("discharge_current_limit_a"),
         Kind.CHARGE_MOSFET: _MOSFET_CURRENT,
         Kind.DISCHARGE_MOSFET: _MOSFET_CURRENT,
-        # How long nothing was heard needs no confirmation. Being blind harms no cell, so it is not critical by itself;
-        # whatever was known last is held meanwhile.
+        # How long nothing was heard needs no confirmation. Links come back within a minute as a rule. Being blind harms
+        # no cell, so it is not critical by itself; whatever was known last is held meanwhile.
         Kind.DATA_STALE: Row(
-            limits=(15, 60, None),
+            limits=(60, 600, None),
             above=_ABOVE,
-            tightest=5,
-            release=5,
+            tightest=15,
+            release=15,
             release_by=Release.VALUE,
-            releases=(1, 60),
+            releases=(5, 60),
             pace=Pace(after_s=(0, 0, 0), frames=(1, 1, 1), release_after_s=30, release_frames=3),
         ),
         Kind.DATA_FROZEN: Row(
