@@ -9,9 +9,9 @@ capacity or less, and heat and cold of the room. There a warning a minute before
 
 Healthy use: five packs live a year each with a house, panels and a charger that obeys, in a cellar of 7 to 31 °C, with
 settings as they are advised. So that this takes minutes, the pack is looked at once a minute, every 30 s when it is
-full, every 10 s when it is nearly full or empty, each time in two frames half a second apart; what is seen twice a
-minute apart counts as seen in between, so the debounce lets more through than it would. Beside that a day of each season at the full rate, and the
-link: an outage of 10 to 60 s each day of five years.
+full, every 10 s when it is nearly full or empty, mostly in two frames half a second apart. What is seen twice a minute
+apart counts as seen in between, so the debounce lets more through than it would. Beside that a day of each season at
+the full rate, and the link: an outage of 10 to 60 s each day of five years.
 
 Cost: microseconds and bytes of state, for 16 cells and 5 probes, over a million frames.
 """
