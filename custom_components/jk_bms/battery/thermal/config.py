@@ -1,8 +1,9 @@
 """What has to be known of a pack, and where does it become too hot?
 
-LFP by the guide's table of levels: 45 °C is where chargers have to throttle, 55 to 60 °C where data sheets end. Cells of
-NMC age faster in heat and run away from lower temperatures (5 °C earlier); LTO is rated 10 °C further. What a pack makes
-of its current is a prior, from thick prismatic cells of 280 Ah with 0.5 mΩ and 5.8 kJ/K each; the engine learns its own.
+LFP by the table of levels of the guide: 45 °C is where chargers have to throttle, 55 to 60 °C where data sheets end.
+Cells of NMC age faster in heat and run away from lower temperatures (5 °C earlier); LTO is rated 10 °C further. What a
+pack makes of its current is a prior, from thick prismatic cells of 280 Ah with 0.5 mΩ and 5.8 kJ/K each; the engine
+learns its own.
 """
 
 from __future__ import annotations
@@ -78,6 +79,8 @@ class ThermalConfig:
     """How long the pack takes to get to 63 % of the way to the temperature of its surroundings."""
     slope_noise_c2_s3: float = 2e-11
     """How fast the heat of the pack may change by itself; 2e-8 for bare cells of some Ah."""
+    plateau_v: tuple[float, float] | None = (3.15, 3.40)
+    """The flat part of the cells' curve, where one that sags can be told from one that is emptier; None: there is none."""
     joule_c_s_a2: float | None = None
     """Heating by the square of the current; None: that of cells of this capacity."""
 

@@ -1,29 +1,522 @@
-"""How serious is the heat of this pack, and where does it go?"""
+"""How serious is the heat of this pack, and where does it go?
+
+Every frame passes the gates, the fast slopes and the comparison of the probes; every five seconds the slow slopes, the
+model of the pack and the forecast follow.
+"""
 
 from __future__ import annotations
 
+from math import isfinite
+from typing import Final
+
+from .causes import Causes
 from .config import ThermalConfig
-from .interface import ThermalAssessment, ThermalSample
+from .difference import THRESHOLDS_C, median, median_of_others
+from .forecast import ahead_c, crossing_s
+from .gate import ProbeGate
+from .interface import (
+    LOCAL_CAUSES,
+    Cause,
+    Crossing,
+    ProbeFault,
+    ThermalAssessment,
+    ThermalCause,
+    ThermalLevel,
+    ThermalSample,
+)
+from .levels import Ladder
+from .mosfet import Mosfets
+from .pack_model import Load, PackModel
+from .probe import Probe
+from .unexplained import ALARM_C, UnexplainedHeating
+from .witness import Sag, VoltageWitness
+
+_TICK_S: Final = 4.5
+_BLIND_AFTER_S: Final = 60.0
+_UNKNOWN_AFTER_S: Final = 600.0
+_HEATED_FOR_S: Final = 3600.0
+_LAST_S: Final = 10_800.0
+_SPREAD_AFTER_S: Final = 600.0
+_SPREAD_C: Final = (8.0, 15.0)
+_SPREAD_FOR_S: Final = 86_400.0
+_STILL_AFTER_S: Final = 600.0
+_STILL_RISING_C_S: Final = 0.02 / 60
+_RISING_C_S: Final = 0.02 / 60
+_FAST_C_MIN: Final = (3.0, 8.0)
+_SECOND_C_S: Final = 3.0 / 60
+_SAG_MV: Final = 25.0
+_FAN_GAIN_C: Final = 2.0
+_COLD_C: Final = 10.0
+_NEVER: Final = float("-inf")
+
+type _Going = tuple[int, float, float, float, float]
+"""A probe, its level and slope, and their standard errors."""
 
 
 class ThermalEngine:
     """Judges one pack. `remembered` is what an earlier engine of the same pack returned from `remember`."""
 
+    __slots__ = (
+        "_accepted_s",
+        "_config",
+        "_crossings",
+        "_first_s",
+        "_forecast_limits",
+        "_forecasts",
+        "_frame_s",
+        "_habits_c",
+        "_heated_s",
+        "_heating_c_s",
+        "_hold_a",
+        "_ladder",
+        "_limits",
+        "_load",
+        "_median_c",
+        "_model",
+        "_mos_ahead_c",
+        "_mos_gate",
+        "_mosfets",
+        "_predicted_c",
+        "_probes",
+        "_result",
+        "_since_s",
+        "_spread_s",
+        "_square_s",
+        "_square_sum",
+        "_step_c",
+        "_tick_s",
+        "_unexplained",
+        "_unexplained_c_s",
+        "_waiting",
+        "_witness",
+    )
+
     def __init__(self, config: ThermalConfig, remembered: object = None) -> None:
         self._config = config
+        thresholds = config.thresholds
+        self._limits = (
+            (ThermalLevel.EMERGENCY, thresholds.emergency_c),
+            (ThermalLevel.STOP, thresholds.stop_c),
+            (ThermalLevel.REDUCE, thresholds.reduce_c),
+            (ThermalLevel.COOL, thresholds.cool_c),
+        )
+        self._forecast_limits = (
+            (ThermalLevel.COOL, thresholds.cool_forecast_c),
+            (ThermalLevel.REDUCE, thresholds.reduce_forecast_c),
+            (ThermalLevel.STOP, thresholds.stop_forecast_c),
+        )
+        self._habits_c = _remembered(remembered, "habits_c")
+        self._model = PackModel(config.joule_prior_c_s_a2, config.time_constant_s, _remembered(remembered, "model"))
+        self._mosfets = Mosfets(_remembered(remembered, "mosfets_c_a2"))
+        self._witness = VoltageWitness(config.capacity_ah, config.plateau_v, _remembered(remembered, "cell_habits_v"))
+        self._ladder = Ladder(_remembered(remembered, "level"))
+        self._mos_gate = ProbeGate()
+        self._load = Load()
+        self._unexplained = UnexplainedHeating()
+        self._probes: list[Probe] = []
+        self._since_s: dict[Cause, float] = {}
+        self._first_s: float | None = None
+        self._frame_s = self._tick_s = 0.0
+        self._square_sum = self._square_s = 0.0
+        self._median_c: float | None = None
+        self._accepted_s: float | None = None
+        self._heated_s = _NEVER
+        self._step_c = 1.0
+        self._spread_s = [0.0, 0.0]
+        self._waiting = False
+        self._result: ThermalAssessment | None = None
+        self._forecasts: tuple[tuple[float, float, int], ...] = ()
+        self._predicted_c: float | None = None
+        self._crossings: tuple[Crossing, ...] = ()
+        self._heating_c_s: float | None = None
+        self._unexplained_c_s: float | None = None
+        self._mos_ahead_c: float | None = None
+        self._hold_a: float | None = None
 
     def step(self, sample: ThermalSample | None, now_s: float) -> ThermalAssessment:
         """Take a frame at a monotonic time in seconds; None if there was none, only time has passed."""
-        raise NotImplementedError
+        if self._first_s is None:
+            self._first_s = self._frame_s = self._tick_s = now_s
+            self._ladder.begin(now_s)
+        elif now_s <= self._frame_s and self._result is not None:
+            return self._result
+        if sample is None:
+            self._waiting = False
+            self._result = self._assess(() if self._result is None else self._result.causes, [], None, now_s)
+            return self._result
+        since_s = now_s - self._frame_s
+        self._frame_s = now_s
+        current_a = _finite(sample.current_a)
+        if current_a is not None:
+            self._square_sum += current_a * current_a * since_s
+            self._square_s += since_s
+        if sample.heating:
+            self._heated_s = now_s
+        self._witness.step(sample.cell_voltages_v, current_a, sample.balancing_cells, now_s)
+        self._sense(sample, now_s)
+        counting = [index for index, probe in enumerate(self._probes) if probe.gate.counts(now_s)]
+        self._compare(counting, since_s, now_s)
+        if now_s - self._tick_s >= _TICK_S:
+            self._tick(counting, _finite(sample.ambient_c), now_s)
+        causes = self._causes(counting, since_s, now_s)
+        self._climb(causes, counting, now_s)
+        self._result = self._assess(causes, counting, sample, now_s)
+        return self._result
 
-    def remember(self) -> dict[str, object]:
+    def _sense(self, sample: ThermalSample, now_s: float) -> None:
+        """Let the gates and the fast slopes see the frame."""
+        raws_c = sample.probes_c
+        while len(self._probes) < len(raws_c):
+            index = len(self._probes)
+            habit_c = self._habits_c[index] if index < len(self._habits_c) else None
+            self._probes.append(Probe(self._config.slope_noise_c2_s3, habit_c))
+        del self._probes[len(raws_c) :]
+        median_c = self._median_c
+        waiting: list[Probe] = []
+        missing: list[Probe] = []
+        for probe, raw_c in zip(self._probes, raws_c, strict=True):
+            gate = probe.gate
+            if gate.step(_finite(raw_c), now_s, probe.fast.slope_c_s, median_c):
+                self._take(probe, now_s)
+            elif gate.candidate_c(now_s) is None:
+                missing.append(probe)
+            else:
+                waiting.append(probe)
+        candidates_c = {probe.gate.candidate_c(now_s) for probe in waiting}
+        if len(candidates_c) > 1 or (waiting and self._witness.sag >= Sag.CLEAR):
+            for probe in waiting:
+                probe.gate.confirm(now_s)
+                self._take(probe, now_s)
+            waiting = []
+        self._waiting = bool(waiting)
+        if self._accepted_s == now_s:
+            for probe in missing + waiting:
+                probe.miss(now_s)
+        self._mos_gate.step(_finite(sample.mos_temperature_c), now_s, 0.0, median_c)
+
+    def _take(self, probe: Probe, now_s: float) -> None:
+        probe.take(now_s)
+        self._accepted_s = now_s
+        value_c = probe.gate.accepted_c
+        if self._step_c > 0.1 and value_c is not None and value_c % self._step_c:
+            self._step_c = 0.5 if value_c % 0.5 == 0.0 else 0.1
+
+    def _compare(self, counting: list[int], since_s: float, now_s: float) -> None:
+        """Follow the difference of each probe to the others."""
+        probes = [self._probes[index] for index in counting]
+        levels_c = [probe.fast.level_c for probe in probes]
+        self._median_c = median(sorted(levels_c)) if levels_c else None
+        count = len(probes)
+        if count < 2:
+            for probe in probes:
+                probe.difference.value_c = None
+            return
+        known_c = [
+            level_c - probe.difference.habit_c
+            for probe, level_c in zip(probes, levels_c, strict=True)
+            if probe.difference.habit_c is not None
+        ]
+        common_c = median(sorted(known_c or levels_c))
+        own_c: list[float] = []
+        for probe, level_c in zip(probes, levels_c, strict=True):
+            if probe.difference.habit_c is None:
+                probe.difference.habit_c = level_c - common_c
+            own_c.append(level_c - probe.difference.habit_c)
+        ordered_c = sorted(own_c)
+        values_c = [value_c - median_of_others(ordered_c, value_c) for value_c in own_c]
+        heated = self._heated(now_s)
+        limit_c = THRESHOLDS_C[0] * (2.0 if heated else 1.0)
+        # With few probes the one that heats makes the others look cold: they mustn't get used to that either.
+        weight = (count - 1) / count if count < 4 else 1.0
+        all_suspicious = count < 4 and max(values_c) >= limit_c
+        for probe, value_c in zip(probes, values_c, strict=True):
+            suspicious = all_suspicious or value_c >= limit_c
+            probe.difference.follow(value_c, since_s, weight=weight, heated=heated, suspicious=suspicious)
+
+    def _heated(self, now_s: float) -> bool:
+        return now_s - self._heated_s < _HEATED_FOR_S
+
+    def _tick(self, counting: list[int], ambient_c: float | None, now_s: float) -> None:
+        """What is done every five seconds: slow slopes, model, forecast, MOSFETs."""
+        since_s = now_s - self._tick_s
+        self._tick_s = now_s
+        model = self._model
+        known = self._square_s > 0.0
+        square_a2 = self._square_sum / self._square_s if known else 0.0
+        self._square_sum = self._square_s = 0.0
+        if known:
+            self._load.step(square_a2, since_s)
+        for probe in self._probes:
+            if probe.count:
+                explained_c_s = model.explained_c_s(probe.slow.level_c, square_a2, ambient_c)
+                probe.slow.step(probe.sum_c / probe.count, now_s, explained_c_s, self._step_c)
+                probe.sum_c, probe.count = 0.0, 0
+            probe.leaving_c_s = 0.0
+        ready = [(index, self._probes[index]) for index in counting if self._probes[index].slow.ready(now_s)]
+        slopes_c_s = sorted([probe.slow.slope_c_s for _, probe in ready])
+        self._unexplained_c_s = median(slopes_c_s) if slopes_c_s else None
+        if len(ready) > 1:
+            for _, probe in ready:
+                probe.leaving_c_s = probe.slow.slope_c_s - median_of_others(slopes_c_s, probe.slow.slope_c_s)
+        if self._median_c is not None:
+            for index in counting:
+                self._probes[index].gate.compare(self._median_c, now_s)
+        disturbed = self._heated(now_s) or since_s > _BLIND_AFTER_S
+        if self._unexplained_c_s is not None and self._median_c is not None:
+            self._unexplained.step(self._unexplained_c_s * 60.0, since_s, now_s, disturbed=disturbed)
+            usual = not disturbed and self._unexplained.sum_c == 0.0 and self._ladder.level <= ThermalLevel.COOL
+            model.learn(self._median_c, square_a2, ambient_c, since_s, usual=usual)
+        mean_a2 = self._load.mean_a2 or 0.0
+        self._predict(ready, mean_a2, ambient_c)
+        self._mos_ahead_c = None
+        mos_c = self._mos_gate.accepted_c
+        if known and mos_c is not None and self._mos_gate.counts(now_s):
+            loaded = square_a2 > (0.3 * self._config.capacity_ah) ** 2
+            self._mosfets.step(mos_c, self._median_c, square_a2, since_s, loaded=loaded)
+            self._mos_ahead_c = self._mosfets.ahead_c(mos_c, mean_a2, 900.0)
+
+    def _predict(self, ready: list[tuple[int, Probe]], mean_a2: float, ambient_c: float | None) -> None:
+        model, thresholds = self._model, self._config.thresholds
+        tau_s = model.tau_s
+        swing_c_s = 0.5 * model.joule_c_s_a2 * self._load.spread_a2
+        going: list[_Going] = []
+        for index, probe in ready:
+            slow = probe.slow
+            slope_c_s = slow.slope_c_s + model.explained_c_s(slow.level_c, mean_a2, ambient_c)
+            going.append((index, slow.level_c, slope_c_s, slow.level_sigma_c, slow.slope_sigma_c_s + swing_c_s))
+        self._hold_a = None
+        if ambient_c is not None:
+            room_c_s = (thresholds.target_c - ambient_c) / tau_s - (self._unexplained_c_s or 0.0)
+            self._hold_a = (max(0.0, room_c_s) / model.joule_c_s_a2) ** 0.5
+        if not going:
+            self._forecasts, self._crossings = (), ()
+            self._predicted_c = self._heating_c_s = None
+            return
+        self._forecasts = tuple(
+            max(
+                (ahead_c(level_c, slope_c_s, tau_s, horizon_s), slope_c_s, index)
+                for index, level_c, slope_c_s, *_ in going
+            )
+            for horizon_s in (1800.0, 1200.0, 300.0)
+        )
+        self._predicted_c = self._forecasts[0][0]
+        self._heating_c_s = max(slope_c_s for _, _, slope_c_s, *_ in going)
+        self._crossings = tuple(_crossing(threshold_c, going, tau_s) for threshold_c in thresholds.shown_c)
+
+    def _causes(self, counting: list[int], since_s: float, now_s: float) -> tuple[ThermalCause, ...]:
+        """Return what speaks for a level now."""
+        causes = Causes(self._since_s, now_s)
+        for index, probe in enumerate(self._probes):
+            if now_s < probe.lost_until_s:
+                dying = self._ladder.level >= ThermalLevel.STOP
+                level = ThermalLevel.EMERGENCY if dying else ThermalLevel.STOP
+                causes.add(Cause.PROBE_LOST, level, probe.gate.accepted_c, None, probe.fast.slope_c_s, index)
+        local = [self._local_level(causes, index, counting, since_s, now_s) for index in counting]
+        self._add_joint(causes, [self._probes[index] for index in counting], local, now_s)
+        self._add_spread(causes, counting, since_s, now_s)
+        for (temperature_c, slope_c_s, index), (level, limit_c) in zip(
+            self._forecasts, self._forecast_limits, strict=False
+        ):
+            if temperature_c >= limit_c and slope_c_s > 0.0:
+                causes.add(Cause.FORECAST, level, temperature_c, limit_c, slope_c_s, index)
+        if self._unexplained.sum_c > ALARM_C and self._unexplained_c_s is not None:
+            causes.add(
+                Cause.UNEXPLAINED_HEATING, ThermalLevel.COOL, self._unexplained.sum_c, ALARM_C, self._unexplained_c_s
+            )
+        self._add_mosfets(causes, now_s)
+        found = causes.found()
+        self._since_s = {cause.cause: cause.since_s for cause in found}
+        return found
+
+    def _local_level(self, causes: Causes, index: int, counting: list[int], since_s: float, now_s: float) -> int:
+        """Add what one probe speaks for; return the level of what is of this spot."""
+        probe = self._probes[index]
+        fast_c_s, temperature_c = probe.fast.slope_c_s, probe.gate.confirmed_c
+        for level, limit_c in self._limits:
+            if temperature_c >= limit_c:
+                causes.add(Cause.TEMPERATURE, level, temperature_c, limit_c, fast_c_s, index)
+                break
+        factor = 2.0 if self._heated(now_s) else 1.0
+        fresh_s = since_s if probe.gate.accepted_s == now_s else 0.0
+        difference, rate = probe.difference.judge(
+            fast_c_s, probe.leaving_c_s, fresh_s, factor=factor, step_c=self._step_c
+        )
+        if difference:
+            value_c, limit_c = probe.difference.value_c, THRESHOLDS_C[difference - 1] * factor
+            causes.add(Cause.DIFFERENCE, ThermalLevel(difference), value_c, limit_c, fast_c_s, index)
+        if rate:
+            causes.add(Cause.FAST_RISE, ThermalLevel(rate), fast_c_s * 60.0, _FAST_C_MIN[rate - 2], fast_c_s, index)
+        if now_s < probe.spike_until_s:
+            rate = ThermalLevel.STOP
+            causes.add(Cause.SPIKE, ThermalLevel.STOP, temperature_c, None, fast_c_s, index)
+        if now_s < probe.violent_until_s:
+            rate = ThermalLevel.STOP
+            agreed_c = self._config.thresholds.violent_emergency_c
+            agreed = (
+                temperature_c >= agreed_c
+                or self._witness.sag >= Sag.CLEAR
+                or any(self._probes[other].fast.slope_c_s > _SECOND_C_S for other in counting if other != index)
+            )
+            worst = ThermalLevel.EMERGENCY if agreed else ThermalLevel.STOP
+            causes.add(Cause.VIOLENT, worst, temperature_c, agreed_c, fast_c_s, index)
+        return max(difference, rate)
+
+    def _add_joint(self, causes: Causes, probes: list[Probe], local: list[int], now_s: float) -> None:
+        """Add what several witnesses say together."""
+        worst = max(local, default=0)
+        witness = self._witness
+        if witness.sag >= Sag.CLEAR:
+            if worst >= ThermalLevel.STOP:
+                level = ThermalLevel.EMERGENCY
+            else:
+                level = ThermalLevel.STOP if worst or witness.sag is Sag.SHORT else ThermalLevel.COOL
+            sag_mv = None if witness.sag_v is None else -witness.sag_v * 1000.0
+            causes.add(Cause.CELL_SAG, level, sag_mv, _SAG_MV, cell=witness.cell)
+        if worst < ThermalLevel.REDUCE:
+            return
+        stopping = [probe for probe, level in zip(probes, local, strict=True) if level >= ThermalLevel.STOP]
+        fastest_c_s = max((probe.fast.slope_c_s for probe in stopping), default=0.0)
+        if len(stopping) > 1 and fastest_c_s * 60.0 > _FAST_C_MIN[1]:
+            causes.add(Cause.FAST_RISE, ThermalLevel.EMERGENCY, fastest_c_s * 60.0, _FAST_C_MIN[1], fastest_c_s)
+        ladder = self._ladder
+        if ladder.level is ThermalLevel.REDUCE and now_s - ladder.since_s >= _STILL_AFTER_S:
+            for index, (probe, level) in enumerate(zip(probes, local, strict=True)):
+                if level >= ThermalLevel.REDUCE and probe.leaving_c_s > _STILL_RISING_C_S:
+                    value_c = probe.difference.value_c
+                    causes.add(Cause.DIFFERENCE, ThermalLevel.STOP, value_c, None, probe.fast.slope_c_s, index)
+
+    def _add_spread(self, causes: Causes, counting: list[int], since_s: float, now_s: float) -> None:
+        """The backstop of the first day of a pack of which nothing was remembered."""
+        if self._habits_c or self._first_s is None or now_s - self._first_s > _SPREAD_FOR_S or len(counting) < 2:
+            return
+        levels_c = [self._probes[index].fast.level_c for index in counting]
+        spread_c = max(levels_c) - min(levels_c)
+        for index, limit_c in enumerate(_SPREAD_C):
+            self._spread_s[index] = min(self._spread_s[index] + since_s, _SPREAD_AFTER_S) if spread_c > limit_c else 0.0
+            if self._spread_s[index] >= _SPREAD_AFTER_S:
+                probe = counting[levels_c.index(max(levels_c))]
+                causes.add(Cause.SPREAD, ThermalLevel(index + 1), spread_c, limit_c, probe=probe)
+
+    def _add_mosfets(self, causes: Causes, now_s: float) -> None:
+        limit_c, gate = self._config.mos_limit_c, self._mos_gate
+        if limit_c is None or not gate.counts(now_s):
+            return
+        if gate.confirmed_c >= limit_c - 12.0:
+            causes.add(Cause.MOS_TEMPERATURE, ThermalLevel.REDUCE, gate.confirmed_c, limit_c - 12.0)
+        if self._mos_ahead_c is not None and self._mos_ahead_c >= limit_c - 10.0:
+            causes.add(Cause.MOS_FORECAST, ThermalLevel.COOL, self._mos_ahead_c, limit_c - 10.0)
+
+    def _climb(self, causes: tuple[ThermalCause, ...], counting: list[int], now_s: float) -> None:
+        thresholds = self._config.thresholds
+        probes = [self._probes[index] for index in counting]
+        if not probes:
+            return  # nobody knows whether it has become cool
+        hottest_c = max(probe.fast.level_c for probe in probes)
+        predicted_c = hottest_c if self._predicted_c is None else max(hottest_c, self._predicted_c)
+        self._ladder.step(
+            causes[0].level if causes else ThermalLevel.NORMAL,
+            now_s,
+            local=any(cause.level >= ThermalLevel.STOP and cause.cause in LOCAL_CAUSES for cause in causes),
+            warm=predicted_c >= thresholds.cool_release_c,
+            hot=hottest_c >= thresholds.stop_release_c,
+            rising=self._heating_c_s is None or self._heating_c_s > _RISING_C_S,
+        )
+
+    def _assess(
+        self, causes: tuple[ThermalCause, ...], counting: list[int], sample: ThermalSample | None, now_s: float
+    ) -> ThermalAssessment:
+        last_s = self._accepted_s
+        blind_s = None if last_s is None or now_s - last_s <= _BLIND_AFTER_S else last_s
+        unknown = last_s is None or now_s - last_s > _UNKNOWN_AFTER_S
+        probes = [(index, self._probes[index]) for index in counting]
+        hottest_c = max((probe.fast.level_c for _, probe in probes), default=None)
+        differences = [
+            (probe.difference.value_c, index) for index, probe in probes if probe.difference.value_c is not None
+        ]
+        difference_c, difference_probe = max(differences, default=(None, None))
+        ladder, witness, ready = self._ladder, self._witness, blind_s is None
+        ambient_c = None if sample is None else _finite(sample.ambient_c)
+        unexplained_c_s = self._unexplained_c_s if ready else None
+        return ThermalAssessment(
+            level=None if unknown else ladder.level,
+            level_since_s=ladder.since_s,
+            causes=causes,
+            acknowledgement_wanted=ladder.acknowledgement_wanted,
+            hottest_c=hottest_c,
+            predicted_c=self._predicted_c if ready else None,
+            crossings=self._crossings if ready else (),
+            heating_c_min=None if self._heating_c_s is None or not ready else self._heating_c_s * 60.0,
+            unexplained_c_min=None if unexplained_c_s is None else unexplained_c_s * 60.0,
+            unexplained_c=self._unexplained.sum_c,
+            difference_c=difference_c,
+            difference_probe=difference_probe,
+            hold_current_a=self._hold_a if ready else None,
+            sag_mv=None if witness.sag_v is None else -witness.sag_v * 1000.0,
+            sag_cell=witness.cell,
+            mos_cooling_poor=self._mosfets.poor,
+            cooling_helps=hottest_c is not None
+            and (ambient_c is None or hottest_c - ambient_c > _FAN_GAIN_C)
+            and (hottest_c >= _COLD_C or not self._heated(now_s)),
+            probe_faults=tuple(
+                ProbeFault(index, probe.gate.fault, probe.gate.fault_since_s)
+                for index, probe in enumerate(self._probes)
+                if probe.gate.fault is not None
+            ),
+            blind_since_s=blind_s,
+            confirmation_wanted=self._waiting,
+        )
+
+    def remember(self) -> dict[str, list[float]]:
         """Return what is worth keeping over a restart, for JSON."""
-        raise NotImplementedError
+        habits_c = [probe.difference.habit_c or 0.0 for probe in self._probes]
+        learned = all(probe.difference.learned for probe in self._probes)
+        return {
+            "habits_c": habits_c if learned else list(self._habits_c),
+            "model": list(self._model.learned),
+            "mosfets_c_a2": [self._mosfets.k_c_a2],
+            "cell_habits_v": list(self._witness.habits_v),
+            "level": self._ladder.remembered,
+        }
 
-    def acknowledge(self, now_s: float) -> None:
+    def acknowledge(self) -> None:
         """Somebody has seen it: a level 3 that came from one spot may end by itself now."""
-        raise NotImplementedError
+        self._ladder.acknowledge()
 
     def reset(self, now_s: float) -> bool:
-        """End level 4 by hand; return whether it was cool for long enough."""
-        raise NotImplementedError
+        """End level 4 by hand; return whether it had been cool for an hour."""
+        return self._ladder.reset(now_s)
+
+
+def _crossing(threshold_c: float, going: list[_Going], tau_s: float) -> Crossing:
+    soonest_s: float | None = None
+    soonest = going[0]
+    for one in going:
+        at_s = crossing_s(one[1], one[2], tau_s, threshold_c)
+        if at_s is not None and (soonest_s is None or at_s < soonest_s):
+            soonest_s, soonest = at_s, one
+    expected_min = _minutes(soonest_s)
+    if expected_min is None:
+        return Crossing(threshold_c, None, None, None)
+    _, level_c, slope_c_s, level_sigma_c, slope_sigma_c_s = soonest
+    return Crossing(
+        threshold_c,
+        expected_min,
+        _minutes(crossing_s(level_c + level_sigma_c, slope_c_s + slope_sigma_c_s, tau_s, threshold_c)),
+        _minutes(crossing_s(level_c - level_sigma_c, slope_c_s - slope_sigma_c_s, tau_s, threshold_c)),
+    )
+
+
+def _minutes(seconds: float | None) -> float | None:
+    return None if seconds is None or seconds > _LAST_S else seconds / 60.0
+
+
+def _finite(value: float | None) -> float | None:
+    return value if value is not None and isfinite(value) else None
+
+
+def _remembered(memory: object, key: str) -> tuple[float, ...]:
+    """Return the numbers stored under a key; none at all if that is not what is there."""
+    values = memory.get(key) if isinstance(memory, dict) else None
+    if not isinstance(values, list) or not all(isinstance(value, (int, float)) and isfinite(value) for value in values):
+        return ()
+    return tuple(float(value) for value in values)

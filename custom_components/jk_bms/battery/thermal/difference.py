@@ -1,0 +1,110 @@
+"""Does one spot heat while the others don't?
+
+Every probe has a habit, its usual offset from the others; what remains is the difference. A habit is learned in hours,
+and hardly at all while the difference is suspicious: an anomaly must not become the habit. Slopes lead: what a probe
+will be in some minutes, if it goes on to leave the others as it does, counts as if it was there.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+_FIRST_LEARNING_S: Final = 600.0
+_FIRST_HABIT_S: Final = 200.0
+_HABIT_S: Final = 7200.0
+_SUSPICIOUS_HABIT_S: Final = 43200.0
+_HEATED_HABIT_S: Final = 1800.0
+_LONGEST_STEP_S: Final = 120.0
+_FALLING_C_S: Final = -0.3 / 60
+_PATIENCE: Final = (60.0, 60.0, 30.0)
+THRESHOLDS_C: Final = (1.0, 2.0, 4.0)
+_FAST_C_S: Final = (3.0 / 60, 8.0 / 60)
+_FAST_PATIENCE_S: Final = (20.0, 4.0)
+_COARSE_FACTOR: Final = 2.5
+_PROBE_LAG_S: Final = 45.0
+_LEAD_S: Final = 480.0
+
+
+def median(ordered: list[float]) -> float:
+    """Return the median of values in ascending order."""
+    half = len(ordered) // 2
+    return ordered[half] if len(ordered) % 2 else (ordered[half - 1] + ordered[half]) / 2.0
+
+
+def median_of_others(ordered: list[float], own: float) -> float:
+    """Return the median of ascending values, of which one is one's own, without it."""
+    others = ordered.copy()
+    others.remove(own)
+    return median(others)
+
+
+class Difference:
+    """One probe against the others."""
+
+    __slots__ = ("_above_s", "_fast_s", "habit_c", "learned_s", "value_c")
+
+    def __init__(self, habit_c: float | None) -> None:
+        self.habit_c = habit_c
+        self.learned_s = 0.0 if habit_c is None else _FIRST_LEARNING_S
+        self.value_c: float | None = None
+        self._above_s = [0.0, 0.0, 0.0]
+        self._fast_s = [0.0, 0.0]
+
+    def follow(self, value_c: float, since_s: float, *, weight: float, heated: bool, suspicious: bool) -> None:
+        """Take what of the offset from the others isn't habit; learn the habit."""
+        self.value_c = value_c
+        step_s = min(since_s, _LONGEST_STEP_S)
+        if suspicious:
+            memory_s = _SUSPICIOUS_HABIT_S
+        elif self.learned_s < _FIRST_LEARNING_S:
+            memory_s = _FIRST_HABIT_S
+        else:
+            memory_s = _HEATED_HABIT_S if heated else _HABIT_S
+        self.learned_s += step_s
+        if self.habit_c is not None:
+            self.habit_c += value_c * weight * min(1.0, step_s / memory_s)
+
+    def judge(
+        self, fast_c_s: float, leaving_c_s: float, since_s: float, *, factor: float, step_c: float
+    ) -> tuple[int, int]:
+        """Return the levels that the difference and the rate of the probe speak for.
+
+        `leaving_c_s` is how fast the probe leaves the others.
+        """
+        coarse = step_c >= 0.5
+        value_c = self.value_c
+        level = 0
+        if value_c is not None:
+            if not coarse:
+                value_c += _LEAD_S * max(leaving_c_s, 0.0)
+            for index, threshold_c in enumerate(THRESHOLDS_C):
+                limit_c = threshold_c * factor
+                if coarse:
+                    limit_c = max(limit_c, _COARSE_FACTOR * step_c)
+                above = value_c > limit_c and (index > 0 or fast_c_s > _FALLING_C_S)
+                if self._dwell(self._above_s, index, above, value_c / limit_c, since_s, _PATIENCE[index]):
+                    level = index + 1
+        rate = 0
+        for index, limit_c_s in enumerate(_FAST_C_S):
+            share = fast_c_s / limit_c_s
+            if self._dwell(self._fast_s, index, share > 1.0, share, since_s, _FAST_PATIENCE_S[index]):
+                rate = index + 2
+        return level, rate
+
+    @property
+    def learned(self) -> bool:
+        """Whether the habit is worth remembering."""
+        return self.learned_s >= _FIRST_LEARNING_S
+
+    @staticmethod
+    def _dwell(dwelt: list[float], index: int, above: bool, excess: float, since_s: float, patience_s: float) -> bool:
+        """Count how long it has been above: the further above, the faster; never in a single frame."""
+        present = dwelt[index]
+        if above:
+            present = 1e-3 if present <= 0.0 else min(present + since_s * min(excess * excess, 16.0), 1.5 * patience_s)
+        elif present > 0.0:
+            present = max(0.0, present - since_s)
+        else:
+            return False
+        dwelt[index] = present
+        return present >= patience_s

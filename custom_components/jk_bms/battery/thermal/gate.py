@@ -1,0 +1,304 @@
+"""Is this reading of a probe a temperature, or is it what a wire, a decoder or an absent probe makes of one?
+
+A cell of some kilograms can't jump; what jumps is confirmed first, upwards at the second sample, downwards, which nobody
+is in a hurry for, at the sixth. A jump to a constant is no heat at all: heat moves. Values that probes and decoders are
+known to invent are never taken at once.
+"""
+
+from __future__ import annotations
+
+from math import exp
+from typing import Final
+
+from .interface import ProbeFaultReason
+
+_SENTINELS_C: Final = frozenset({-40.0, 0.0, 85.0, 100.0, 125.0, 127.0})
+"""Those within the range that a probe can take; -200, -127, 255 and the like fall out anyway."""
+_SENTINEL_DRIFT_C: Final = 0.35
+_COLDEST_C: Final = -45.0
+_HOTTEST_C: Final = 250.0
+_SATURATES_ABOVE_C: Final = 150.0
+_REJECTS_DECAY_S: Final = 900.0
+_MANY_REJECTS: Final = 3.0
+_MOST_REJECTS: Final = 4.0
+"""More are not remembered: a contact that is mended shall be believed again within five minutes."""
+_BAD_DECAY_S: Final = 120.0
+_BAD_SHARE: Final = 0.2
+_MENDED_SHARE: Final = 0.05
+_FAULT_AFTER_S: Final = 300.0
+_FAULT_FRAMES: Final = 3
+_CHANGES_TO_PROVE: Final = 3
+_SUSPECT_FALL_C: Final = 5.0
+_FALL_SUSPECT_S: Final = 1800.0
+_STUCK_AFTER_S: Final = 1800.0
+_STUCK_MOVE_C: Final = 0.8
+
+
+class ProbeGate:
+    """Takes the raw readings of one probe and lets temperatures through."""
+
+    __slots__ = (
+        "_bad_frames",
+        "_bad_s",
+        "_bad_share",
+        "_before_fall_c",
+        "_chain_after_silence",
+        "_chain_count",
+        "_chain_differs",
+        "_chain_first_c",
+        "_chain_first_s",
+        "_chain_last_c",
+        "_chain_last_s",
+        "_fault",
+        "_fault_s",
+        "_last_raw_s",
+        "_others_c",
+        "_rejects",
+        "_rejects_s",
+        "_same_since_s",
+        "_silence_s",
+        "_step_s",
+        "_unproven",
+        "accepted_c",
+        "accepted_s",
+        "jump_slope_c_s",
+        "previous_c",
+        "previous_s",
+        "spike",
+    )
+
+    def __init__(self) -> None:
+        self.accepted_c: float | None = None
+        """Last value that was let through, and when."""
+        self.accepted_s = 0.0
+        self.previous_c: float | None = None
+        self.previous_s = 0.0
+        self.jump_slope_c_s: float | None = None
+        """Set for the frame in which a jump was let through: the slope to go on with."""
+        self.spike = False
+        """That jump was up, and too fast for anything but heat that is out of hand."""
+        self._last_raw_s: float | None = None
+        self._step_s: float | None = None
+        self._silence_s = 0.0
+        self._chain_count = 0
+        self._chain_differs = False
+        self._chain_first_c: float | None = None
+        self._chain_first_s = 0.0
+        self._chain_last_c = 0.0
+        self._chain_last_s = 0.0
+        self._chain_after_silence = False
+        self._rejects = 0.0
+        self._rejects_s = 0.0
+        self._before_fall_c = _COLDEST_C
+        self._unproven = 0
+        self._bad_share = 0.0
+        self._bad_s: float | None = None
+        self._bad_frames = 0
+        self._same_since_s = 0.0
+        self._others_c: float | None = None
+        self._fault: ProbeFaultReason | None = None
+        self._fault_s = 0.0
+
+    def step(self, raw_c: float | None, now_s: float, slope_c_s: float, others_c: float | None) -> bool:
+        """Take a reading, the present slope and the median of the other probes; return whether it is a temperature."""
+        self.jump_slope_c_s = None
+        self.spike = False
+        since_s = 0.0 if self._step_s is None else now_s - self._step_s
+        self._step_s = now_s
+        taken = self._take(raw_c, now_s, slope_c_s, others_c)
+        self._watch(taken, raw_c is not None, now_s, since_s)
+        return taken
+
+    def _take(self, raw_c: float | None, now_s: float, slope_c_s: float, others_c: float | None) -> bool:
+        last_c = self.accepted_c
+        if raw_c is not None and raw_c > _HOTTEST_C and last_c is not None and last_c > _SATURATES_ABOVE_C:
+            raw_c = _HOTTEST_C
+        if raw_c is None or not _COLDEST_C <= raw_c <= _HOTTEST_C:
+            return False
+        since_raw_s = 0.0 if self._last_raw_s is None else now_s - self._last_raw_s
+        self._last_raw_s = now_s
+        self._silence_s = max(self._silence_s, since_raw_s)
+        if last_c is None:
+            return self._begin(raw_c, now_s, others_c)
+        since_s = now_s - self.accepted_s
+        leeway_c = 1.5 + 0.1 * min(since_raw_s, 10.0) + min(0.01 * self._silence_s, 6.0)
+        going_c = slope_c_s * min(since_s, 30.0)
+        low_c, high_c = last_c + min(0.0, going_c) - leeway_c, last_c + max(0.0, going_c) + leeway_c
+        sentinel = raw_c in _SENTINELS_C
+        if low_c <= raw_c <= high_c and not (sentinel and abs(raw_c - last_c) > _SENTINEL_DRIFT_C):
+            self._accept(raw_c, now_s)
+            return True
+        self._chain(raw_c, now_s, sentinel, last_c, since_raw_s)
+        return self._believe(raw_c, now_s, last_c)
+
+    def _begin(self, raw_c: float, now_s: float, others_c: float | None) -> bool:
+        """The first value needs a second one, and if it is one of those that are invented, a probe that agrees."""
+        near_others = others_c is not None and abs(raw_c - others_c) <= _SUSPECT_FALL_C
+        if raw_c in _SENTINELS_C and not near_others:
+            return False
+        first_c = self._chain_first_c
+        if first_c is None or abs(raw_c - self._chain_last_c) > 3.0 + 0.3 * (now_s - self._chain_last_s):
+            self._chain_first_c = self._chain_last_c = raw_c
+            self._chain_last_s = now_s
+            return False
+        self._accept(raw_c, now_s)
+        self._unproven = 0 if others_c is None or near_others else _CHANGES_TO_PROVE
+        return True
+
+    def _chain(self, raw_c: float, now_s: float, sentinel: bool, last_c: float, since_raw_s: float) -> None:
+        up = raw_c > last_c
+        if self._chain_first_c is not None and up == (self._chain_first_c > last_c):
+            close = abs(raw_c - self._chain_last_c) <= 3.0 + 0.3 * (now_s - self._chain_last_s)
+            if close or (up and raw_c > self._chain_last_c):
+                if not sentinel:
+                    self._chain_differs |= self._chain_count > 0 and raw_c != self._chain_last_c
+                    self._chain_count += 1
+                self._chain_last_c, self._chain_last_s = raw_c, now_s
+                return
+        self._rejects = min(self._decayed_rejects(now_s) + 1.0, _MOST_REJECTS)
+        self._rejects_s = now_s
+        self._chain_first_c = self._chain_last_c = raw_c
+        self._chain_first_s = self._chain_last_s = now_s
+        self._chain_count = 0 if sentinel else 1
+        self._chain_differs = False
+        self._chain_after_silence = since_raw_s >= 60.0
+
+    def _believe(self, raw_c: float, now_s: float, last_c: float) -> bool:
+        """Whether the chain of jumped values is long enough to be one of temperatures."""
+        if raw_c >= 95.0 and abs(last_c) <= 4.0 + 0.01 * self._silence_s:
+            return False  # a temperature below zero whose sign got lost
+        many = self._decayed_rejects(now_s) >= _MANY_REJECTS
+        up = raw_c > last_c
+        if self._chain_differs:
+            if self._chain_count < ((5 if many else 2) if up else (30 if many else 6)):
+                return False
+            if up:
+                self._jump_up(raw_c, now_s, last_c, many)
+                return True
+            self.jump_slope_c_s = 0.0
+            if last_c - raw_c > _SUSPECT_FALL_C and now_s - self.accepted_s < _FALL_SUSPECT_S:
+                self._unproven = _CHANGES_TO_PROVE
+            self._before_fall_c = last_c
+        elif (
+            self._chain_after_silence
+            and self._chain_count >= 2
+            and now_s - self._chain_first_s >= 60.0
+            and raw_c < 100.0
+        ):
+            self.jump_slope_c_s = 0.0
+            self._unproven = _CHANGES_TO_PROVE
+        else:
+            return False
+        self._accept(raw_c, now_s)
+        return True
+
+    def _jump_up(self, raw_c: float, now_s: float, last_c: float, many: bool) -> None:
+        chain_s = self._chain_last_s - self._chain_first_s
+        first_c = last_c if self._chain_first_c is None else self._chain_first_c
+        overall_c_s = (raw_c - last_c) / (now_s - self.accepted_s)
+        within_c_s = (raw_c - first_c) / chain_s if chain_s > 0 else overall_c_s
+        self.jump_slope_c_s = max(0.0, min(overall_c_s, within_c_s))
+        self.spike = raw_c - last_c > 5.0 and overall_c_s > 0.05 and raw_c > self._before_fall_c + 1.5 and not many
+        self._accept(raw_c, now_s)
+
+    def confirm(self, now_s: float) -> None:
+        """Let a first candidate through: something else in the same frame speaks for it, too."""
+        if self.accepted_c is not None:
+            self._jump_up(self._chain_last_c, now_s, self.accepted_c, many=False)
+            self._watch(taken=True, heard=True, now_s=now_s, since_s=0.0)
+
+    def candidate_c(self, now_s: float) -> float | None:
+        """Return an upward jump of this very frame that waits for its confirmation."""
+        if (
+            self.accepted_c is None
+            or self._chain_first_c is None
+            or self._chain_last_s != now_s
+            or self._chain_count != 1
+            or self._chain_last_c <= self.accepted_c
+            or self._decayed_rejects(now_s) >= _MANY_REJECTS
+        ):
+            return None
+        return self._chain_last_c
+
+    def rising_candidate(self, now_s: float) -> bool | None:
+        """Return whether the jump up that waits in this frame may be one of temperatures; None if none waits."""
+        if (
+            self.accepted_c is None
+            or self._chain_first_c is None
+            or self._chain_last_s != now_s
+            or self._chain_last_c <= self.accepted_c
+        ):
+            return None
+        may_be = self._chain_count == 1 or self._chain_differs
+        return may_be and self._decayed_rejects(now_s) < _MANY_REJECTS
+
+    def _accept(self, value_c: float, now_s: float) -> None:
+        if value_c != self.accepted_c:
+            self._same_since_s = now_s
+            self._others_c = None
+            if self._unproven:
+                self._unproven -= 1
+        self.previous_c, self.previous_s = self.accepted_c, self.accepted_s
+        self.accepted_c, self.accepted_s = value_c, now_s
+        self._silence_s = 0.0
+        self._chain_first_c = None
+        self._chain_count = 0
+
+    def _decayed_rejects(self, now_s: float) -> float:
+        return self._rejects * exp((self._rejects_s - now_s) / _REJECTS_DECAY_S) if self._rejects else 0.0
+
+    def _watch(self, taken: bool, heard: bool, now_s: float, since_s: float) -> None:
+        if self._bad_share or not taken:
+            decay = exp(-min(since_s, 60.0) / _BAD_DECAY_S)
+            self._bad_share = self._bad_share * decay + (0.0 if taken else 1.0 - decay)
+            if taken and self._bad_share < 1e-3:
+                self._bad_share = 0.0
+        if taken and self._bad_share < _MENDED_SHARE:
+            self._bad_s = None
+        elif self._bad_s is None and not taken:
+            self._bad_s, self._bad_frames = now_s, 0
+        reason: ProbeFaultReason | None = None
+        if self._bad_s is not None:
+            self._bad_frames += not taken
+            if now_s - self._bad_s > _FAULT_AFTER_S and self._bad_frames >= _FAULT_FRAMES:
+                if now_s - self.accepted_s > _FAULT_AFTER_S or self._bad_share > _BAD_SHARE:
+                    reason = ProbeFaultReason.REJECTED if heard else ProbeFaultReason.SILENT
+        if reason is None and self._fault is ProbeFaultReason.STUCK and self._unproven:
+            return
+        if reason is None and self._unproven and now_s - self._same_since_s > _FAULT_AFTER_S:
+            reason = ProbeFaultReason.STUCK
+        self._set_fault(reason, now_s)
+
+    def _set_fault(self, reason: ProbeFaultReason | None, now_s: float) -> None:
+        if self._fault is None and reason is not None:
+            self._fault_s = now_s
+        self._fault = reason
+
+    def compare(self, others_c: float, now_s: float) -> None:
+        """A probe that stands still for half an hour while the others move has come off, or its board has hung up."""
+        if self._others_c is None:
+            self._others_c = others_c
+        elif now_s - self._same_since_s > _STUCK_AFTER_S and abs(others_c - self._others_c) > _STUCK_MOVE_C:
+            self._unproven = _CHANGES_TO_PROVE
+            self._set_fault(ProbeFaultReason.STUCK, now_s)
+
+    @property
+    def confirmed_c(self) -> float:
+        """The lower one of the last two: what no single reading can raise."""
+        if self.accepted_c is None or self.previous_c is None:
+            return _COLDEST_C
+        return min(self.accepted_c, self.previous_c)
+
+    @property
+    def fault(self) -> ProbeFaultReason | None:
+        """What is wrong with it at present."""
+        return self._fault
+
+    @property
+    def fault_since_s(self) -> float:
+        """When that was first said."""
+        return self._fault_s
+
+    def counts(self, now_s: float) -> bool:
+        """Return whether its temperature may speak for a level."""
+        return self.accepted_c is not None and not self._unproven and now_s - self.accepted_s < _FAULT_AFTER_S

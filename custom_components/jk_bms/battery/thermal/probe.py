@@ -1,0 +1,103 @@
+"""Everything that is known of one probe."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from .difference import Difference
+from .gate import ProbeGate
+from .slopes import FastSlope, SlowSlope
+
+_VIOLENT_C_S: Final = 1.0
+_VIOLENT_FOR_S: Final = 3.0
+_HELD_S: Final = 60.0
+_LOST_AFTER_S: Final = 10.0
+_LOST_FRAMES: Final = 3
+_LOST_RISING_C_S: Final = 3.0 / 60
+_CANDIDATE_S: Final = 30.0
+_LOST_HELD_S: Final = 600.0
+
+
+class Probe:
+    """Gate, slopes and difference of one probe, and what has to be held for a while."""
+
+    __slots__ = (
+        "_candidate_s",
+        "_judged",
+        "_lost_s",
+        "_missed",
+        "_violent_s",
+        "count",
+        "difference",
+        "fast",
+        "gate",
+        "leaving_c_s",
+        "lost_until_s",
+        "slow",
+        "spike_until_s",
+        "sum_c",
+        "violent_until_s",
+    )
+
+    def __init__(self, slope_noise_c2_s3: float, habit_c: float | None) -> None:
+        self.gate = ProbeGate()
+        self.fast = FastSlope()
+        self.slow = SlowSlope(slope_noise_c2_s3)
+        self.difference = Difference(habit_c)
+        self.leaving_c_s = 0.0
+        """How fast it leaves the others, as of the last slow step."""
+        self.sum_c = 0.0
+        self.count = 0
+        self._violent_s = 0.0
+        self._missed = 0
+        self._lost_s = 0.0
+        self._judged = False
+        self._candidate_s = float("-inf")
+        self.spike_until_s = self.violent_until_s = self.lost_until_s = float("-inf")
+
+    def take(self, now_s: float) -> None:
+        """Go on with the temperature that the gate has just let through."""
+        gate = self.gate
+        value_c = gate.accepted_c
+        if value_c is None:
+            return
+        self._missed = 0
+        self._judged = False
+        self._candidate_s = float("-inf")
+        if gate.jump_slope_c_s is not None:
+            self.fast.jump(value_c, gate.jump_slope_c_s, now_s)
+            if gate.spike:
+                self.spike_until_s = now_s + _HELD_S
+            elif gate.jump_slope_c_s == 0.0:
+                self.slow.since_s = None
+        else:
+            self.fast.step(value_c, now_s)
+        if gate.previous_c is not None and value_c > gate.previous_c:
+            since_s = now_s - gate.previous_s
+            if value_c - gate.previous_c >= _VIOLENT_C_S * since_s:
+                self._violent_s += since_s
+                if self._violent_s >= _VIOLENT_FOR_S:
+                    self.violent_until_s = now_s + _HELD_S
+            else:
+                self._violent_s = 0.0
+        else:
+            self._violent_s = 0.0
+        self.sum_c += value_c
+        self.count += 1
+
+    def miss(self, now_s: float) -> None:
+        """Others had a temperature, this one had none: a probe that dies while it rises counts as risen."""
+        gate = self.gate
+        if gate.accepted_c is None:
+            return
+        waiting = gate.rising_candidate(now_s)
+        if waiting is not None:
+            self._candidate_s = now_s if waiting else float("-inf")
+            return
+        if self._missed == 0:
+            self._lost_s = now_s
+        self._missed += 1
+        if self._missed >= _LOST_FRAMES and not self._judged and now_s - self._lost_s >= _LOST_AFTER_S:
+            self._judged = True
+            if self.fast.slope_c_s > _LOST_RISING_C_S or self._lost_s - self._candidate_s < _CANDIDATE_S:
+                self.lost_until_s = now_s + _LOST_HELD_S

@@ -1,0 +1,207 @@
+"""Does the voltage of one cell say that current flows inside it?
+
+A short of 300 W draws 90 A within its cell: the voltage sags by some tens of mV at once, about twice that after minutes,
+wherever the thermometers are. Each cell has a habit and a resistance of its own, both against the median of all; what
+remains below them is the sag. It can be read while the current is steady, nobody balances and the pack is on the flat
+part of its curve. A pack at rest in which one cell alone goes on falling has a short: nothing else makes a resting cell
+do so.
+"""
+
+from __future__ import annotations
+
+from array import array
+from enum import IntEnum
+from math import exp
+from typing import Final
+
+_SLIGHT_V: Final = -0.008
+_CLEAR_V: Final = -0.025
+_HELD_HABIT_V: Final = -0.005
+_SLIGHT_AFTER_S: Final = 60.0
+_CLEAR_AFTER_S: Final = 20.0
+_SHORT_AFTER_S: Final = 120.0
+_SHORT_FALL_V: Final = 0.005
+_SHORT_ANYWAY_V: Final = -0.060
+_HABIT_S: Final = 1800.0
+_HELD_HABIT_S: Final = 43_200.0
+_RESISTANCE_S: Final = 7200.0
+_STEADY_SHARE: Final = 0.05
+_STEADY_S: Final = 30.0
+_REST_S: Final = 600.0
+_COLLAPSE_SHARE: Final = 0.75
+_LEAST_CELLS: Final = 4
+_HIGHEST_RESISTANCE_OHM: Final = 0.2e-3
+
+
+class Sag(IntEnum):
+    """How sure the sag of one cell is."""
+
+    NONE = 0
+    SLIGHT = 1
+    CLEAR = 2
+    SHORT = 3
+
+
+class VoltageWitness:
+    """The cells of one pack."""
+
+    __slots__ = (
+        "_at_s",
+        "_clear_s",
+        "_clear_v",
+        "_collapse",
+        "_collapsed",
+        "_covariance",
+        "_current_mean_a",
+        "_current_var_a2",
+        "_good_v",
+        "_habit_v",
+        "_learned_s",
+        "_plateau_v",
+        "_rest_s",
+        "_slight_s",
+        "_steady_a",
+        "_steady_s",
+        "_steady_share_a",
+        "cell",
+        "sag",
+        "sag_v",
+    )
+
+    def __init__(self, capacity_ah: float, plateau_v: tuple[float, float] | None, habits_v: tuple[float, ...]) -> None:
+        self._steady_share_a = _STEADY_SHARE * capacity_ah
+        self._plateau_v = plateau_v
+        self._habit_v = array("d", habits_v)
+        self._covariance = array("d", bytes(8 * len(habits_v)))
+        self._good_v = array("d", bytes(8 * len(habits_v)))
+        self._learned_s = _HABIT_S if habits_v else 0.0
+        self._current_mean_a = 0.0
+        self._current_var_a2 = 0.0
+        self._steady_a: float | None = None
+        self._steady_s = 0.0
+        self._rest_s: float | None = None
+        self._at_s: float | None = None
+        self._slight_s = self._clear_s = 0.0
+        self._clear_v = 0.0
+        self._collapse = self._collapsed = -1
+        self.sag = Sag.NONE
+        self.sag_v: float | None = None
+        self.cell: int | None = None
+
+    @property
+    def habits_v(self) -> tuple[float, ...]:
+        """What is worth keeping."""
+        return tuple(self._habit_v)
+
+    def step(
+        self,
+        voltages_v: tuple[float | None, ...],
+        current_a: float | None,
+        balancing: tuple[int, ...] | None,
+        now_s: float,
+    ) -> None:
+        """Take the cells of one frame, the current and the cells that are balanced (None: nobody knows which)."""
+        since_s = 0.0 if self._at_s is None else min(now_s - self._at_s, 60.0)
+        self._at_s = now_s
+        self.sag, self.sag_v, self.cell = Sag.NONE, None, None
+        if len(voltages_v) != len(self._habit_v):
+            self._resize(len(voltages_v))
+        self._see_collapse(voltages_v)
+        ordered = sorted([voltage_v for voltage_v in voltages_v if voltage_v])
+        if len(ordered) >= _LEAST_CELLS:
+            self._compare(voltages_v, ordered[len(ordered) // 2], current_a, balancing, since_s, now_s)
+        if self._collapsed >= 0:
+            self.sag, self.cell = max(self.sag, Sag.CLEAR), self._collapsed
+
+    def _resize(self, count: int) -> None:
+        self._habit_v, self._covariance, self._good_v = (array("d", bytes(8 * count)) for _ in range(3))
+        self._learned_s = 0.0
+        self._collapse = self._collapsed = -1
+
+    def _see_collapse(self, voltages_v: tuple[float | None, ...]) -> None:
+        """A quarter of a cell's voltage gone at once, in two frames."""
+        fallen = -1
+        good_v = self._good_v
+        for cell, voltage_v in enumerate(voltages_v):
+            if voltage_v:
+                if voltage_v < _COLLAPSE_SHARE * good_v[cell]:
+                    fallen = cell
+                else:
+                    good_v[cell] = voltage_v
+        self._collapsed = fallen if fallen == self._collapse else -1
+        self._collapse = fallen
+
+    def _steady(self, current_a: float, now_s: float) -> bool:
+        share_a = self._steady_share_a
+        if self._steady_a is None or abs(current_a - self._steady_a) > share_a:
+            self._steady_a, self._steady_s = current_a, now_s
+        if abs(current_a) > share_a:
+            self._rest_s = None
+        elif self._rest_s is None:
+            self._rest_s = now_s
+        return now_s - self._steady_s >= _STEADY_S
+
+    def _compare(
+        self,
+        voltages_v: tuple[float | None, ...],
+        median_v: float,
+        current_a: float | None,
+        balancing: tuple[int, ...] | None,
+        since_s: float,
+        now_s: float,
+    ) -> None:
+        plateau_v = self._plateau_v
+        if (
+            current_a is None
+            or not self._steady(current_a, now_s)
+            or balancing is None
+            or plateau_v is None
+            or not plateau_v[0] < median_v < plateau_v[1]
+        ):
+            return
+        habit_v, covariance = self._habit_v, self._covariance
+        first = self._learned_s == 0.0
+        self._learned_s += max(since_s, 1e-3)
+        share = since_s / min(self._learned_s, _HABIT_S)
+        held_share = since_s / _HELD_HABIT_S
+        forget = 1.0 - exp(-since_s / _RESISTANCE_S)
+        off_a = current_a - self._current_mean_a
+        self._current_mean_a += off_a * (1.0 if first else forget)
+        self._current_var_a2 += (off_a * off_a - self._current_var_a2) * (0.0 if first else forget)
+        known = self._current_var_a2 > self._steady_share_a**2
+        worst_v, worst = 0.0, -1
+        for cell, voltage_v in enumerate(voltages_v):
+            if not voltage_v or cell in balancing:
+                continue
+            away_v = voltage_v - median_v - habit_v[cell]
+            if first:
+                habit_v[cell] += away_v
+                continue
+            covariance[cell] += (off_a * away_v - covariance[cell]) * forget
+            sag_v = away_v
+            if known:
+                ohm = covariance[cell] / self._current_var_a2
+                sag_v -= off_a * max(-_HIGHEST_RESISTANCE_OHM, min(ohm, _HIGHEST_RESISTANCE_OHM))
+            habit_v[cell] += sag_v * (held_share if sag_v < _HELD_HABIT_V else share)
+            if sag_v < worst_v:
+                worst_v, worst = sag_v, cell
+        if worst >= 0:
+            self.sag_v, self.cell = worst_v, worst
+        self._judge(worst_v, since_s, now_s)
+
+    def _judge(self, sag_v: float, since_s: float, now_s: float) -> None:
+        self._slight_s = min(self._slight_s + since_s, _SLIGHT_AFTER_S) if sag_v < _SLIGHT_V else 0.0
+        if sag_v >= _CLEAR_V:
+            self._clear_s = 0.0
+        else:
+            if self._clear_s == 0.0:
+                self._clear_v = sag_v
+            self._clear_s = min(self._clear_s + max(since_s, 1e-3), _SHORT_AFTER_S)
+        resting = self._rest_s is not None and now_s - self._rest_s >= _REST_S
+        falling = sag_v < self._clear_v - _SHORT_FALL_V or sag_v < _SHORT_ANYWAY_V
+        if self._clear_s >= _SHORT_AFTER_S and resting and falling:
+            self.sag = Sag.SHORT
+        elif self._clear_s >= _CLEAR_AFTER_S:
+            self.sag = Sag.CLEAR
+        elif self._slight_s >= _SLIGHT_AFTER_S:
+            self.sag = Sag.SLIGHT
