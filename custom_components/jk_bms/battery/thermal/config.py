@@ -75,7 +75,7 @@ class ThermalConfig:
     thresholds: Thresholds = THRESHOLDS[Chemistry.LFP]
     mos_limit_c: float | None = 100
     """The MOSFETs' over-temperature protection as the board has it; None where it is unknown."""
-    time_constant_s: float = 3.75 * 3600
+    time_constant_s: float = 5.2 * 3600
     """How long the pack takes to get to 63 % of the way to the temperature of its surroundings."""
     slope_noise_c2_s3: float = 2e-11
     """How fast the heat of the pack may change by itself; 2e-8 for bare cells of some Ah."""

@@ -47,6 +47,8 @@ _SECOND_C_S: Final = 3.0 / 60
 _SAG_MV: Final = 25.0
 _FAN_GAIN_C: Final = 2.0
 _COLD_C: Final = 10.0
+_SWINGING_SHARE: Final = 0.3
+_SWING: Final = 0.2
 _NEVER: Final = float("-inf")
 
 type _Going = tuple[int, float, float, float, float]
@@ -246,11 +248,12 @@ class ThermalEngine:
         self._square_sum = self._square_s = 0.0
         if known:
             self._load.step(square_a2, since_s)
+            self._mosfets.heat(square_a2, since_s)
+        swing_c_s = _SWING * model.joule_c_s_a2 * self._load.spread_a2
         for probe in self._probes:
             if probe.count:
-                explained_c_s = model.explained_c_s(probe.slow.level_c, square_a2, ambient_c)
-                probe.slow.step(probe.sum_c / probe.count, now_s, explained_c_s, self._step_c)
-                probe.sum_c, probe.count = 0.0, 0
+                explained_c_s = model.explained_c_s(probe.slow.level_c, self._load.lagged_a2, ambient_c)
+                probe.slow_step(now_s, explained_c_s, swing_c_s, self._step_c)
             probe.leaving_c_s = 0.0
         ready = [(index, self._probes[index]) for index in counting if self._probes[index].slow.ready(now_s)]
         slopes_c_s = sorted([probe.slow.slope_c_s for _, probe in ready])
@@ -272,16 +275,17 @@ class ThermalEngine:
         mos_c = self._mos_gate.accepted_c
         if known and mos_c is not None and self._mos_gate.counts(now_s):
             loaded = square_a2 > (0.3 * self._config.capacity_ah) ** 2
-            self._mosfets.step(mos_c, self._median_c, square_a2, since_s, loaded=loaded)
+            self._mosfets.step(mos_c, self._median_c, since_s, loaded=loaded)
             self._mos_ahead_c = self._mosfets.ahead_c(mos_c, mean_a2, 900.0)
 
     def _predict(self, ready: list[tuple[int, Probe]], mean_a2: float, ambient_c: float | None) -> None:
         model, thresholds = self._model, self._config.thresholds
         tau_s = model.tau_s
         swing_c_s = 0.5 * model.joule_c_s_a2 * self._load.spread_a2
+        swinging = self._load.spread_a2 > _SWINGING_SHARE * mean_a2
         going: list[_Going] = []
         for index, probe in ready:
-            slow = probe.slow
+            slow = probe.steady if swinging else probe.slow
             slope_c_s = slow.slope_c_s + model.explained_c_s(slow.level_c, mean_a2, ambient_c)
             going.append((index, slow.level_c, slope_c_s, slow.level_sigma_c, slow.slope_sigma_c_s + swing_c_s))
         self._hold_a = None

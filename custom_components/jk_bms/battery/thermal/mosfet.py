@@ -27,16 +27,17 @@ class Mosfets:
         self._poor_s = 0.0
         self.poor = False
 
-    def step(self, mos_c: float, cells_c: float | None, square_a2: float, since_s: float, *, loaded: bool) -> None:
-        """Take a temperature and the mean square of the current since the last one.
-
-        `loaded`: the current is high enough to tell how well the board is cooled.
-        """
+    def heat(self, square_a2: float, since_s: float) -> None:
+        """Take the mean square of the current over the last seconds."""
         heated_a2 = square_a2 if self._heated_a2 is None else self._heated_a2
         heated_a2 += (square_a2 - heated_a2) * (1.0 - exp(-since_s / _LAG_S))
         self._heated_a2 = heated_a2
         self.excess_c = self.k_c_a2 * heated_a2
-        if not loaded or cells_c is None:
+
+    def step(self, mos_c: float, cells_c: float | None, since_s: float, *, loaded: bool) -> None:
+        """Take a temperature; `loaded`: the current is high enough to tell how well the board is cooled."""
+        heated_a2 = self._heated_a2
+        if not loaded or cells_c is None or not heated_a2:
             self._poor_s = 0.0
             self.poor = False
             return

@@ -16,6 +16,7 @@ _NOISE_C_MIN2: Final = 0.03**2
 _PRIOR_VAR: Final = (0.15**2, 0.15**2, 0.02**2)
 _JOULE_BOUNDS: Final = (0.5, 2.0)
 _TAU_BOUNDS_S: Final = (3600.0, 8 * 3600.0)
+PROBE_LAG_S: Final = 45.0
 _SHORT_S: Final = 60.0
 _LONGEST_MEAN_S: Final = 3600.0
 _SPREAD_MEMORY_S: Final = 3600.0
@@ -25,7 +26,7 @@ _STEP_PATIENCE_S: Final = 120.0
 class Load:
     """Mean of the square of the current since the last lasting step, and how much it swings."""
 
-    __slots__ = ("_off_s", "_short_a2", "_since_step_s", "_variance", "mean_a2")
+    __slots__ = ("_elapsed_s", "_off_s", "_short_a2", "_since_step_s", "_variance", "lagged_a2", "mean_a2")
 
     def __init__(self) -> None:
         self.mean_a2: float | None = None
@@ -33,6 +34,9 @@ class Load:
         self._variance = 0.0
         self._since_step_s = 0.0
         self._off_s = 0.0
+        self._elapsed_s = _SHORT_S
+        self.lagged_a2 = 0.0
+        """What the probes see of it by now."""
 
     @property
     def spread_a2(self) -> float:
@@ -43,13 +47,15 @@ class Load:
         """Take the mean square of the current over the last seconds."""
         mean_a2 = self.mean_a2
         if mean_a2 is None:
-            self.mean_a2 = self._short_a2 = square_a2
+            self.mean_a2 = self._short_a2 = self.lagged_a2 = square_a2
             return
         since_s = min(since_s, _TICK_S)
+        self.lagged_a2 += (square_a2 - self.lagged_a2) * (1.0 - exp(-since_s / PROBE_LAG_S))
         self._since_step_s += since_s
         self._short_a2 += (square_a2 - self._short_a2) * (1.0 - exp(-since_s / _SHORT_S))
         off_a2 = square_a2 - mean_a2
-        self._variance += (off_a2 * off_a2 - self._variance) * min(1.0, since_s / _SPREAD_MEMORY_S)
+        self._elapsed_s += since_s
+        self._variance += (off_a2 * off_a2 - self._variance) * (since_s / min(self._elapsed_s, _SPREAD_MEMORY_S))
         self.mean_a2 = mean_a2 + off_a2 * min(1.0, since_s / min(self._since_step_s, _LONGEST_MEAN_S))
         lasting = abs(self._short_a2 - self.mean_a2)
         if lasting > 2.0 * self.spread_a2 and lasting > 0.1 * max(self.mean_a2, self._short_a2) and lasting > 25.0:

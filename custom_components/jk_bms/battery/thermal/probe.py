@@ -10,6 +10,8 @@ from .slopes import FastSlope, SlowSlope
 
 _VIOLENT_C_S: Final = 1.0
 _VIOLENT_FOR_S: Final = 3.0
+_STEADY_SHARE: Final = 1e-3
+_APART_SIGMAS: Final = 3.0
 _HELD_S: Final = 60.0
 _LOST_AFTER_S: Final = 10.0
 _LOST_FRAMES: Final = 3
@@ -35,6 +37,7 @@ class Probe:
         "lost_until_s",
         "slow",
         "spike_until_s",
+        "steady",
         "sum_c",
         "violent_until_s",
     )
@@ -43,6 +46,7 @@ class Probe:
         self.gate = ProbeGate()
         self.fast = FastSlope()
         self.slow = SlowSlope(slope_noise_c2_s3)
+        self.steady = SlowSlope(slope_noise_c2_s3 * _STEADY_SHARE)
         self.difference = Difference(habit_c)
         self.leaving_c_s = 0.0
         """How fast it leaves the others, as of the last slow step."""
@@ -84,6 +88,20 @@ class Probe:
             self._violent_s = 0.0
         self.sum_c += value_c
         self.count += 1
+
+    def slow_step(self, now_s: float, explained_c_s: float, swing_c_s: float, step_c: float) -> None:
+        """Let the slow slopes see the mean of the last seconds.
+
+        The steady one is exact, but late; where it can't be true any more it starts from the quick one.
+        """
+        value_c = self.sum_c / self.count
+        self.sum_c, self.count = 0.0, 0
+        slow, steady = self.slow, self.steady
+        slow.step(value_c, now_s, explained_c_s, step_c)
+        steady.step(value_c, now_s, explained_c_s, step_c)
+        apart_c_s = abs(slow.slope_c_s - steady.slope_c_s)
+        if apart_c_s > _APART_SIGMAS * slow.slope_sigma_c_s + swing_c_s or slow.since_s == now_s:
+            steady.follow(slow)
 
     def miss(self, now_s: float) -> None:
         """Others had a temperature, this one had none: a probe that dies while it rises counts as risen."""

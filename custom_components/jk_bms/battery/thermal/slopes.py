@@ -114,6 +114,12 @@ class SlowSlope:
         self._covariance = measured_var * slope_gain
         self._slope_var = max(slope_var - slope_gain * covariance, 1e-14)
 
+    def follow(self, other: SlowSlope) -> None:
+        """Go on from where a quicker one is."""
+        self.since_s, self.updated_s = other.since_s, other.updated_s
+        self.level_c, self.slope_c_s = other.level_c, other.slope_c_s
+        self._level_var, self._covariance, self._slope_var = other._level_var, other._covariance, other._slope_var
+
     def ready(self, now_s: float) -> bool:
         """Whether it has followed for long enough to be asked."""
         return (
