@@ -20,9 +20,9 @@ _PATIENCE: Final = (60.0, 60.0, 30.0)
 THRESHOLDS_C: Final = (1.0, 2.0, 4.0)
 _FAST_C_S: Final = (3.0 / 60, 8.0 / 60)
 _FAST_PATIENCE_S: Final = (20.0, 4.0)
+_LONGEST_SECOND_S: Final = 900.0
 _COARSE_FACTOR: Final = 2.5
-_PROBE_LAG_S: Final = 45.0
-_LEAD_S: Final = 480.0
+_LEAD_S: Final = (480.0, 480.0, 240.0)
 
 
 def median(ordered: list[float]) -> float:
@@ -41,7 +41,7 @@ def median_of_others(ordered: list[float], own: float) -> float:
 class Difference:
     """One probe against the others."""
 
-    __slots__ = ("_above_s", "_fast_s", "habit_c", "learned_s", "value_c")
+    __slots__ = ("_above_s", "_fast_s", "_second_s", "habit_c", "learned_s", "value_c")
 
     def __init__(self, habit_c: float | None) -> None:
         self.habit_c = habit_c
@@ -49,6 +49,7 @@ class Difference:
         self.value_c: float | None = None
         self._above_s = [0.0, 0.0, 0.0]
         self._fast_s = [0.0, 0.0]
+        self._second_s = 0.0
 
     def follow(self, value_c: float, since_s: float, *, weight: float, heated: bool, suspicious: bool) -> None:
         """Take what of the offset from the others isn't habit; learn the habit."""
@@ -76,20 +77,29 @@ class Difference:
         level = 0
         if value_c is not None:
             if not coarse:
-                value_c += _LEAD_S * max(leaving_c_s, 0.0)
+                leaving_c_s = max(leaving_c_s, 0.0)
+            else:
+                leaving_c_s = 0.0
             for index, threshold_c in enumerate(THRESHOLDS_C):
                 limit_c = threshold_c * factor
                 if coarse:
                     limit_c = max(limit_c, _COARSE_FACTOR * step_c)
-                above = value_c > limit_c and (index > 0 or fast_c_s > _FALLING_C_S)
-                if self._dwell(self._above_s, index, above, value_c / limit_c, since_s, _PATIENCE[index]):
+                led_c = value_c + _LEAD_S[index] * leaving_c_s
+                above = led_c > limit_c and (index > 0 or fast_c_s > _FALLING_C_S)
+                if self._dwell(self._above_s, index, above, led_c / limit_c, since_s, _PATIENCE[index]):
                     level = index + 1
+        self._second_s = min(self._second_s + since_s, _LONGEST_SECOND_S) if level >= 2 else 0.0
         rate = 0
         for index, limit_c_s in enumerate(_FAST_C_S):
             share = fast_c_s / limit_c_s
             if self._dwell(self._fast_s, index, share > 1.0, share, since_s, _FAST_PATIENCE_S[index]):
                 rate = index + 2
         return level, rate
+
+    @property
+    def second_s(self) -> float:
+        """For how long, in seconds, the second level has been spoken for, a quarter of an hour at most."""
+        return self._second_s
 
     @property
     def learned(self) -> bool:

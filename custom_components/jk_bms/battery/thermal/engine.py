@@ -108,7 +108,12 @@ class ThermalEngine:
             (ThermalLevel.STOP, thresholds.stop_forecast_c),
         )
         self._habits_c = _remembered(remembered, "habits_c")
-        self._model = PackModel(config.joule_prior_c_s_a2, config.time_constant_s, _remembered(remembered, "model"))
+        self._model = PackModel(
+            config.joule_prior_c_s_a2,
+            config.time_constant_s,
+            config.slope_noise_c2_s3,
+            _remembered(remembered, "model"),
+        )
         self._mosfets = Mosfets(_remembered(remembered, "mosfets_c_a2"))
         self._witness = VoltageWitness(config.capacity_ah, config.plateau_v, _remembered(remembered, "cell_habits_v"))
         self._ladder = Ladder(_remembered(remembered, "level"))
@@ -173,12 +178,12 @@ class ThermalEngine:
             habit_c = self._habits_c[index] if index < len(self._habits_c) else None
             self._probes.append(Probe(self._config.slope_noise_c2_s3, habit_c))
         del self._probes[len(raws_c) :]
-        median_c = self._median_c
+        median_c, mos_c = self._median_c, sample.mos_temperature_c
         waiting: list[Probe] = []
         missing: list[Probe] = []
         for probe, raw_c in zip(self._probes, raws_c, strict=True):
             gate = probe.gate
-            if gate.step(_finite(raw_c), now_s, probe.fast.slope_c_s, median_c):
+            if gate.step(_finite(raw_c), now_s, probe.fast.slope_c_s, median_c, mos_c):
                 self._take(probe, now_s)
             elif gate.candidate_c(now_s) is None:
                 missing.append(probe)
@@ -260,7 +265,9 @@ class ThermalEngine:
         self._unexplained_c_s = median(slopes_c_s) if slopes_c_s else None
         if len(ready) > 1:
             for _, probe in ready:
-                probe.leaving_c_s = probe.slow.slope_c_s - median_of_others(slopes_c_s, probe.slow.slope_c_s)
+                leaving_c_s = probe.slow.slope_c_s - median_of_others(slopes_c_s, probe.slow.slope_c_s)
+                sigma_c_s = probe.slow.slope_sigma_c_s
+                probe.leaving_c_s = max(0.0, leaving_c_s - sigma_c_s) + min(0.0, leaving_c_s + sigma_c_s)
         if self._median_c is not None:
             for index in counting:
                 self._probes[index].gate.compare(self._median_c, now_s)
@@ -268,7 +275,10 @@ class ThermalEngine:
         if self._unexplained_c_s is not None and self._median_c is not None:
             self._unexplained.step(self._unexplained_c_s * 60.0, since_s, now_s, disturbed=disturbed)
             usual = not disturbed and self._unexplained.sum_c == 0.0 and self._ladder.level <= ThermalLevel.COOL
-            model.learn(self._median_c, square_a2, ambient_c, since_s, usual=usual)
+            model.learn_cooling(self._median_c, square_a2, ambient_c, since_s, usual=usual)
+            means_c = sorted([probe.mean_c for _, probe in ready if probe.mean_c is not None])
+            if known and means_c:
+                model.learn_joule(median(means_c), self._load.lagged_a2, ambient_c, since_s, now_s, self._step_c)
         mean_a2 = self._load.mean_a2 or 0.0
         self._predict(ready, mean_a2, ambient_c)
         self._mos_ahead_c = None
@@ -316,7 +326,7 @@ class ThermalEngine:
                 level = ThermalLevel.EMERGENCY if dying else ThermalLevel.STOP
                 causes.add(Cause.PROBE_LOST, level, probe.gate.accepted_c, None, probe.fast.slope_c_s, index)
         local = [self._local_level(causes, index, counting, since_s, now_s) for index in counting]
-        self._add_joint(causes, [self._probes[index] for index in counting], local, now_s)
+        self._add_joint(causes, counting, local)
         self._add_spread(causes, counting, since_s, now_s)
         for (temperature_c, slope_c_s, index), (level, limit_c) in zip(
             self._forecasts, self._forecast_limits, strict=False
@@ -365,8 +375,9 @@ class ThermalEngine:
             causes.add(Cause.VIOLENT, worst, temperature_c, agreed_c, fast_c_s, index)
         return max(difference, rate)
 
-    def _add_joint(self, causes: Causes, probes: list[Probe], local: list[int], now_s: float) -> None:
-        """Add what several witnesses say together."""
+    def _add_joint(self, causes: Causes, counting: list[int], local: list[int]) -> None:
+        """Add what several witnesses say together, or one for long."""
+        probes = [self._probes[index] for index in counting]
         worst = max(local, default=0)
         witness = self._witness
         if witness.sag >= Sag.CLEAR:
@@ -382,12 +393,10 @@ class ThermalEngine:
         fastest_c_s = max((probe.fast.slope_c_s for probe in stopping), default=0.0)
         if len(stopping) > 1 and fastest_c_s * 60.0 > _FAST_C_MIN[1]:
             causes.add(Cause.FAST_RISE, ThermalLevel.EMERGENCY, fastest_c_s * 60.0, _FAST_C_MIN[1], fastest_c_s)
-        ladder = self._ladder
-        if ladder.level is ThermalLevel.REDUCE and now_s - ladder.since_s >= _STILL_AFTER_S:
-            for index, (probe, level) in enumerate(zip(probes, local, strict=True)):
-                if level >= ThermalLevel.REDUCE and probe.leaving_c_s > _STILL_RISING_C_S:
-                    value_c = probe.difference.value_c
-                    causes.add(Cause.DIFFERENCE, ThermalLevel.STOP, value_c, None, probe.fast.slope_c_s, index)
+        for index, probe in zip(counting, probes, strict=True):
+            if probe.difference.second_s >= _STILL_AFTER_S and probe.leaving_c_s > _STILL_RISING_C_S:
+                value_c = probe.difference.value_c
+                causes.add(Cause.DIFFERENCE, ThermalLevel.STOP, value_c, None, probe.fast.slope_c_s, index)
 
     def _add_spread(self, causes: Causes, counting: list[int], since_s: float, now_s: float) -> None:
         """The backstop of the first day of a pack of which nothing was remembered."""

@@ -29,7 +29,9 @@ _FAULT_AFTER_S: Final = 300.0
 _FAULT_FRAMES: Final = 3
 _CHANGES_TO_PROVE: Final = 3
 _SUSPECT_FALL_C: Final = 5.0
-_FALL_SUSPECT_S: Final = 1800.0
+_FALL_SUSPECT_S: Final = 7200.0
+_RETURN_C: Final = 1.5
+_MIRROR_C: Final = 3.0
 _STUCK_AFTER_S: Final = 1800.0
 _STUCK_MOVE_C: Final = 0.8
 
@@ -50,6 +52,7 @@ class ProbeGate:
         "_chain_last_c",
         "_chain_last_s",
         "_fault",
+        "_fallen_s",
         "_fault_s",
         "_last_raw_s",
         "_others_c",
@@ -64,6 +67,7 @@ class ProbeGate:
         "jump_slope_c_s",
         "previous_c",
         "previous_s",
+        "rejoined",
         "spike",
     )
 
@@ -90,6 +94,9 @@ class ProbeGate:
         self._rejects = 0.0
         self._rejects_s = 0.0
         self._before_fall_c = _COLDEST_C
+        self._fallen_s: float | None = None
+        self.rejoined = False
+        """It is believed again after half an hour, but it isn't what it was: its habit has to be learned anew."""
         self._unproven = 0
         self._bad_share = 0.0
         self._bad_s: float | None = None
@@ -99,17 +106,24 @@ class ProbeGate:
         self._fault: ProbeFaultReason | None = None
         self._fault_s = 0.0
 
-    def step(self, raw_c: float | None, now_s: float, slope_c_s: float, others_c: float | None) -> bool:
-        """Take a reading, the present slope and the median of the other probes; return whether it is a temperature."""
+    def step(
+        self, raw_c: float | None, now_s: float, slope_c_s: float, others_c: float | None, mos_c: float | None = None
+    ) -> bool:
+        """Take a reading, the present slope, the median of the other probes and the reading of the MOSFETs.
+
+        Return whether it is a temperature.
+        """
         self.jump_slope_c_s = None
         self.spike = False
         since_s = 0.0 if self._step_s is None else now_s - self._step_s
         self._step_s = now_s
-        taken = self._take(raw_c, now_s, slope_c_s, others_c)
+        taken = self._take(raw_c, now_s, slope_c_s, others_c, mos_c)
         self._watch(taken, raw_c is not None, now_s, since_s)
         return taken
 
-    def _take(self, raw_c: float | None, now_s: float, slope_c_s: float, others_c: float | None) -> bool:
+    def _take(
+        self, raw_c: float | None, now_s: float, slope_c_s: float, others_c: float | None, mos_c: float | None
+    ) -> bool:
         last_c = self.accepted_c
         if raw_c is not None and raw_c > _HOTTEST_C and last_c is not None and last_c > _SATURATES_ABOVE_C:
             raw_c = _HOTTEST_C
@@ -128,7 +142,7 @@ class ProbeGate:
         if low_c <= raw_c <= high_c and not (sentinel and abs(raw_c - last_c) > _SENTINEL_DRIFT_C):
             self._accept(raw_c, now_s)
             return True
-        self._chain(raw_c, now_s, sentinel, last_c, since_raw_s)
+        self._chain(raw_c, now_s, sentinel or raw_c == mos_c, last_c, since_raw_s)
         return self._believe(raw_c, now_s, last_c)
 
     def _begin(self, raw_c: float, now_s: float, others_c: float | None) -> bool:
@@ -167,6 +181,8 @@ class ProbeGate:
         """Whether the chain of jumped values is long enough to be one of temperatures."""
         if raw_c >= 95.0 and abs(last_c) <= 4.0 + 0.01 * self._silence_s:
             return False  # a temperature below zero whose sign got lost
+        if abs(raw_c + last_c - 100.0) <= _MIRROR_C:
+            return False  # 100 - T, as some boards send it
         many = self._decayed_rejects(now_s) >= _MANY_REJECTS
         up = raw_c > last_c
         if self._chain_differs:
@@ -175,9 +191,8 @@ class ProbeGate:
             if up:
                 self._jump_up(raw_c, now_s, last_c, many)
                 return True
-            self.jump_slope_c_s = 0.0
             if last_c - raw_c > _SUSPECT_FALL_C and now_s - self.accepted_s < _FALL_SUSPECT_S:
-                self._unproven = _CHANGES_TO_PROVE
+                self._fallen_s = now_s
             self._before_fall_c = last_c
         elif (
             self._chain_after_silence
@@ -185,10 +200,10 @@ class ProbeGate:
             and now_s - self._chain_first_s >= 60.0
             and raw_c < 100.0
         ):
-            self.jump_slope_c_s = 0.0
             self._unproven = _CHANGES_TO_PROVE
         else:
             return False
+        self.jump_slope_c_s = 0.0
         self._accept(raw_c, now_s)
         return True
 
@@ -197,8 +212,9 @@ class ProbeGate:
         first_c = last_c if self._chain_first_c is None else self._chain_first_c
         overall_c_s = (raw_c - last_c) / (now_s - self.accepted_s)
         within_c_s = (raw_c - first_c) / chain_s if chain_s > 0 else overall_c_s
-        self.jump_slope_c_s = max(0.0, min(overall_c_s, within_c_s))
-        self.spike = raw_c - last_c > 5.0 and overall_c_s > 0.05 and raw_c > self._before_fall_c + 1.5 and not many
+        returned = raw_c <= self._before_fall_c + _RETURN_C
+        self.jump_slope_c_s = 0.0 if returned else max(0.0, min(overall_c_s, within_c_s))
+        self.spike = raw_c - last_c > 5.0 and overall_c_s > 0.05 and not returned and not many
         self._accept(raw_c, now_s)
 
     def confirm(self, now_s: float) -> None:
@@ -233,6 +249,11 @@ class ProbeGate:
         return may_be and self._decayed_rejects(now_s) < _MANY_REJECTS
 
     def _accept(self, value_c: float, now_s: float) -> None:
+        if self._fallen_s is not None and (
+            value_c >= self._before_fall_c - _SUSPECT_FALL_C or now_s - self._fallen_s > _FALL_SUSPECT_S
+        ):
+            self.rejoined = value_c < self._before_fall_c - _SUSPECT_FALL_C
+            self._fallen_s = None
         if value_c != self.accepted_c:
             self._same_since_s = now_s
             self._others_c = None
@@ -265,6 +286,8 @@ class ProbeGate:
                     reason = ProbeFaultReason.REJECTED if heard else ProbeFaultReason.SILENT
         if reason is None and self._fault is ProbeFaultReason.STUCK and self._unproven:
             return
+        if reason is None and self._fallen_s is not None and now_s - self._fallen_s > _FAULT_AFTER_S:
+            reason = ProbeFaultReason.REJECTED
         if reason is None and self._unproven and now_s - self._same_since_s > _FAULT_AFTER_S:
             reason = ProbeFaultReason.STUCK
         self._set_fault(reason, now_s)
@@ -301,4 +324,9 @@ class ProbeGate:
 
     def counts(self, now_s: float) -> bool:
         """Return whether its temperature may speak for a level."""
-        return self.accepted_c is not None and not self._unproven and now_s - self.accepted_s < _FAULT_AFTER_S
+        return (
+            self.accepted_c is not None
+            and not self._unproven
+            and self._fallen_s is None
+            and now_s - self.accepted_s < _FAULT_AFTER_S
+        )

@@ -1,7 +1,8 @@
 """What heating does the load explain, what does the room take away, and what current will be drawn?
 
-dT/dt = b·I² + (T_ambient - T)/τ. Both constants begin with what is usual and are learned by recursive least squares on
-means of ten minutes, within bounds: sun and charging go together, and a free fit takes the one for the other.
+dT/dt = b·I² + (T_ambient - T)/τ. Both constants begin with what is usual and are learned within bounds: sun and charging
+go together, and a free fit takes the one for the other. b is learned from the minutes in which the load swings, τ by
+recursive least squares on means of ten minutes.
 """
 
 from __future__ import annotations
@@ -9,12 +10,19 @@ from __future__ import annotations
 from math import exp
 from typing import Final
 
+from .slopes import SlowSlope
+
 _TICK_S: Final = 600.0
 _FORGET_PER_TICK: Final = 1 - 1 / 432
 """Three days."""
 _NOISE_C_MIN2: Final = 0.03**2
-_PRIOR_VAR: Final = (0.15**2, 0.15**2, 0.02**2)
-_JOULE_BOUNDS: Final = (0.5, 2.0)
+_COOLING_VAR: Final = 0.15**2
+_CONSTANT_VAR: Final = 0.02**2
+_JOULE_VAR: Final = 0.3**2
+_JOULE_BOUNDS: Final = (0.05, 2.0)
+"""Small power cells heat ten times less than thick ones scaled down."""
+_JOULE_MEMORY_S: Final = 86_400.0
+_ERROR_C2: Final = 0.15**2
 _TAU_BOUNDS_S: Final = (3600.0, 8 * 3600.0)
 PROBE_LAG_S: Final = 45.0
 _SHORT_S: Final = 60.0
@@ -71,8 +79,12 @@ class PackModel:
 
     __slots__ = (
         "_ambient_sum",
+        "_information",
         "_joule_prior",
+        "_level_by_joule",
         "_p",
+        "_slope_by_joule",
+        "_slow",
         "_square_sum",
         "_start_c",
         "_tau_prior_s",
@@ -82,10 +94,15 @@ class PackModel:
         "tau_s",
     )
 
-    def __init__(self, joule_prior_c_s_a2: float, tau_prior_s: float, learned: tuple[float, ...]) -> None:
+    def __init__(
+        self, joule_prior_c_s_a2: float, tau_prior_s: float, slope_noise_c2_s3: float, learned: tuple[float, ...]
+    ) -> None:
         self._joule_prior, self._tau_prior_s = joule_prior_c_s_a2, tau_prior_s
         self._theta = list(learned) if len(learned) == 3 else [1.0, 1.0, 0.0]
-        self._p = [[_PRIOR_VAR[0], 0.0, 0.0], [0.0, _PRIOR_VAR[1], 0.0], [0.0, 0.0, _PRIOR_VAR[2]]]
+        self._slow = SlowSlope(slope_noise_c2_s3)
+        self._level_by_joule = self._slope_by_joule = 0.0
+        self._information = 0.0
+        self._p = [_COOLING_VAR, 0.0, _CONSTANT_VAR]
         self._start_c: float | None = None
         self._ticked_s = self._square_sum = self._ambient_sum = 0.0
         self._bound()
@@ -96,12 +113,10 @@ class PackModel:
         return self._theta[0], self._theta[1], self._theta[2]
 
     def _bound(self) -> None:
-        low, high = _JOULE_BOUNDS
-        self._theta[0] = min(max(self._theta[0], low), high)
-        self._theta[1] = min(
-            max(self._theta[1], self._tau_prior_s / _TAU_BOUNDS_S[1]),
-            self._tau_prior_s / min(self._tau_prior_s, _TAU_BOUNDS_S[0]),
-        )
+        least = min(1.0, self._tau_prior_s / _TAU_BOUNDS_S[1])
+        most = max(1.0, self._tau_prior_s / _TAU_BOUNDS_S[0])
+        self._theta[0] = min(max(self._theta[0], _JOULE_BOUNDS[0]), _JOULE_BOUNDS[1])
+        self._theta[1] = min(max(self._theta[1], least), most)
         self.joule_c_s_a2 = self._joule_prior * self._theta[0]
         self.tau_s = self._tau_prior_s / self._theta[1]
 
@@ -110,8 +125,35 @@ class PackModel:
         cooling_c_s = 0.0 if ambient_c is None else (ambient_c - level_c) / self.tau_s
         return self.joule_c_s_a2 * square_a2 + cooling_c_s
 
-    def learn(self, level_c: float, square_a2: float, ambient_c: float | None, since_s: float, *, usual: bool) -> None:
-        """Take the median of the probes; what isn't `usual` (heater, gaps, anomalies) teaches nothing."""
+    def learn_joule(
+        self, level_c: float, square_a2: float, ambient_c: float | None, since_s: float, now_s: float, step_c: float
+    ) -> None:
+        """Learn the heating from the minutes in which the load swings.
+
+        By the error of a prediction and by how it depends on the constant. Heat that comes and goes with the hours,
+        such as that of the sun, doesn't speak here, and a load that is steady teaches nothing.
+        """
+        slow = self._slow
+        fresh = slow.since_s is None or now_s - slow.updated_s > 60.0
+        error_c, level_gain, slope_gain = slow.step(
+            level_c, now_s, self.explained_c_s(slow.level_c, square_a2, ambient_c), step_c
+        )
+        if fresh:
+            self._level_by_joule = self._slope_by_joule = 0.0
+            return
+        heat_c = self._joule_prior * square_a2
+        by_joule = self._level_by_joule + (self._slope_by_joule + heat_c) * since_s
+        self._level_by_joule = by_joule * (1.0 - level_gain)
+        self._slope_by_joule -= by_joule * slope_gain
+        self._information *= exp(-since_s / _JOULE_MEMORY_S)
+        self._information += by_joule * by_joule / _ERROR_C2
+        self._theta[0] += by_joule * error_c / _ERROR_C2 / (self._information + 1.0 / _JOULE_VAR)
+        self._bound()
+
+    def learn_cooling(
+        self, level_c: float, square_a2: float, ambient_c: float | None, since_s: float, *, usual: bool
+    ) -> None:
+        """Learn from ten minutes what the room takes; what isn't `usual` (heater, gaps, anomalies) teaches nothing."""
         if not usual or ambient_c is None or since_s > 60.0:
             self._start_c = None
             return
@@ -125,19 +167,18 @@ class PackModel:
         if self._ticked_s < _TICK_S:
             return
         per_min = 60.0 / self._ticked_s
-        features = (
-            self._joule_prior * self._square_sum * per_min,
-            self._ambient_sum / self._tau_prior_s * per_min,
-            1.0,
-        )
-        error = (level_c - self._start_c) * per_min - sum(f * t for f, t in zip(features, self._theta, strict=True))
+        cooling = self._ambient_sum / self._tau_prior_s * per_min
+        heated_c_min = self.joule_c_s_a2 * self._square_sum * per_min
+        error = (level_c - self._start_c) * per_min - heated_c_min - cooling * self._theta[1] - self._theta[2]
         self._start_c = None
-        p = self._p
-        spread = [sum(p[row][column] * features[column] for column in range(3)) for row in range(3)]
-        total = _NOISE_C_MIN2 + sum(f * s for f, s in zip(features, spread, strict=True))
-        for row in range(3):
-            self._theta[row] += spread[row] / total * error
-            for column in range(3):
-                p[row][column] = (p[row][column] - spread[row] * spread[column] / total) / _FORGET_PER_TICK
-            p[row][row] = min(p[row][row], _PRIOR_VAR[row])
+        first, both, second = self._p
+        spread_1, spread_2 = first * cooling + both, both * cooling + second
+        total = _NOISE_C_MIN2 + cooling * spread_1 + spread_2
+        self._theta[1] += spread_1 / total * error
+        self._theta[2] += spread_2 / total * error
+        self._p = [
+            min((first - spread_1 * spread_1 / total) / _FORGET_PER_TICK, _COOLING_VAR),
+            (both - spread_1 * spread_2 / total) / _FORGET_PER_TICK,
+            min((second - spread_2 * spread_2 / total) / _FORGET_PER_TICK, _CONSTANT_VAR),
+        ]
         self._bound()

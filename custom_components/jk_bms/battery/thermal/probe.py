@@ -35,6 +35,7 @@ class Probe:
         "gate",
         "leaving_c_s",
         "lost_until_s",
+        "mean_c",
         "slow",
         "spike_until_s",
         "steady",
@@ -50,6 +51,8 @@ class Probe:
         self.difference = Difference(habit_c)
         self.leaving_c_s = 0.0
         """How fast it leaves the others, as of the last slow step."""
+        self.mean_c: float | None = None
+        """Mean of the last seconds that had a temperature."""
         self.sum_c = 0.0
         self.count = 0
         self._violent_s = 0.0
@@ -68,6 +71,9 @@ class Probe:
         self._missed = 0
         self._judged = False
         self._candidate_s = float("-inf")
+        if gate.rejoined:
+            gate.rejoined = False
+            self.difference.habit_c = None
         if gate.jump_slope_c_s is not None:
             self.fast.jump(value_c, gate.jump_slope_c_s, now_s)
             if gate.spike:
@@ -76,7 +82,7 @@ class Probe:
                 self.slow.since_s = None
         else:
             self.fast.step(value_c, now_s)
-        if gate.previous_c is not None and value_c > gate.previous_c:
+        if gate.previous_c is not None and value_c > gate.previous_c and gate.jump_slope_c_s != 0.0:
             since_s = now_s - gate.previous_s
             if value_c - gate.previous_c >= _VIOLENT_C_S * since_s:
                 self._violent_s += since_s
@@ -95,7 +101,7 @@ class Probe:
         The steady one is exact, but late; where it can't be true any more it starts from the quick one.
         """
         value_c = self.sum_c / self.count
-        self.sum_c, self.count = 0.0, 0
+        self.mean_c, self.sum_c, self.count = value_c, 0.0, 0
         slow, steady = self.slow, self.steady
         slow.step(value_c, now_s, explained_c_s, step_c)
         steady.step(value_c, now_s, explained_c_s, step_c)

@@ -83,11 +83,14 @@ class SlowSlope:
         self.level_c = value_c
         self._level_var, self._covariance, self._slope_var = _NOISE_C2, 0.0, _FIRST_SLOPE_C2_S2
 
-    def step(self, value_c: float, now_s: float, explained_c_s: float, step_c: float) -> None:
-        """Take the mean of some seconds, the slope that the model explains and the resolution of the readings."""
+    def step(self, value_c: float, now_s: float, explained_c_s: float, step_c: float) -> tuple[float, float, float]:
+        """Take the mean of some seconds, the slope that the model explains and the resolution of the readings.
+
+        Return by how much it was off, and the gains of level and slope.
+        """
         if self.since_s is None or now_s - self.updated_s > _FAST_SILENCE_S:
             self.restart(value_c, now_s)
-            return
+            return 0.0, 1.0, 0.0
         since_s = now_s - self.updated_s
         self.updated_s = now_s
         noise = self._slope_noise * since_s
@@ -113,6 +116,7 @@ class SlowSlope:
         self._level_var = measured_var * level_gain
         self._covariance = measured_var * slope_gain
         self._slope_var = max(slope_var - slope_gain * covariance, 1e-14)
+        return error_c, level_gain, slope_gain
 
     def follow(self, other: SlowSlope) -> None:
         """Go on from where a quicker one is."""
