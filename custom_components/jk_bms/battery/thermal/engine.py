@@ -148,7 +148,6 @@ class ThermalEngine:
         elif now_s <= self._frame_s and self._result is not None:
             return self._result
         if sample is None:
-            self._waiting = False
             self._result = self._assess(() if self._result is None else self._result.causes, [], None, now_s)
             return self._result
         since_s = now_s - self._frame_s
@@ -195,7 +194,7 @@ class ThermalEngine:
                 probe.gate.confirm(now_s)
                 self._take(probe, now_s)
             waiting = []
-        self._waiting = bool(waiting)
+        self._waiting = any([probe.gate.waits(now_s) for probe in self._probes])
         if self._accepted_s == now_s:
             for probe in missing + waiting:
                 probe.miss(now_s)
@@ -299,7 +298,7 @@ class ThermalEngine:
             slope_c_s = slow.slope_c_s + model.explained_c_s(slow.level_c, mean_a2, ambient_c)
             going.append((index, slow.level_c, slope_c_s, slow.level_sigma_c, slow.slope_sigma_c_s + swing_c_s))
         self._hold_a = None
-        if ambient_c is not None:
+        if ambient_c is not None and model.joule_c_s_a2 > 0.0:
             room_c_s = (thresholds.target_c - ambient_c) / tau_s - (self._unexplained_c_s or 0.0)
             self._hold_a = (max(0.0, room_c_s) / model.joule_c_s_a2) ** 0.5
         if not going:

@@ -31,6 +31,9 @@ _CHANGES_TO_PROVE: Final = 3
 _SUSPECT_FALL_C: Final = 5.0
 _FALL_SUSPECT_S: Final = 7200.0
 _RETURN_C: Final = 1.5
+_ASKED: Final = 5
+_COPIES: Final = 8
+"""As many changes in a row to just what the MOSFETs have: there is no probe, the board repeats them in its place."""
 _MIRROR_C: Final = 3.0
 _STUCK_AFTER_S: Final = 1800.0
 _STUCK_MOVE_C: Final = 0.8
@@ -51,8 +54,9 @@ class ProbeGate:
         "_chain_first_s",
         "_chain_last_c",
         "_chain_last_s",
-        "_fault",
+        "_copies",
         "_fallen_s",
+        "_fault",
         "_fault_s",
         "_last_raw_s",
         "_others_c",
@@ -91,6 +95,7 @@ class ProbeGate:
         self._chain_last_c = 0.0
         self._chain_last_s = 0.0
         self._chain_after_silence = False
+        self._copies = 0
         self._rejects = 0.0
         self._rejects_s = 0.0
         self._before_fall_c = _COLDEST_C
@@ -115,6 +120,11 @@ class ProbeGate:
         """
         self.jump_slope_c_s = None
         self.spike = False
+        if raw_c is not None and mos_c is not None:
+            if raw_c != mos_c:
+                self._copies = 0
+            elif raw_c != self.accepted_c:
+                self._copies += 1
         since_s = 0.0 if self._step_s is None else now_s - self._step_s
         self._step_s = now_s
         taken = self._take(raw_c, now_s, slope_c_s, others_c, mos_c)
@@ -142,7 +152,9 @@ class ProbeGate:
         if low_c <= raw_c <= high_c and not (sentinel and abs(raw_c - last_c) > _SENTINEL_DRIFT_C):
             self._accept(raw_c, now_s)
             return True
-        self._chain(raw_c, now_s, sentinel or raw_c == mos_c, last_c, since_raw_s)
+        # 100 - T is what some boards send, and the MOSFETs' temperature in place of a probe's; what rises to it is real.
+        borrowed = raw_c == mos_c or (self._chain_count == 0 and abs(raw_c + last_c - 100.0) <= _MIRROR_C)
+        self._chain(raw_c, now_s, sentinel or borrowed, last_c, since_raw_s)
         return self._believe(raw_c, now_s, last_c)
 
     def _begin(self, raw_c: float, now_s: float, others_c: float | None) -> bool:
@@ -181,8 +193,6 @@ class ProbeGate:
         """Whether the chain of jumped values is long enough to be one of temperatures."""
         if raw_c >= 95.0 and abs(last_c) <= 4.0 + 0.01 * self._silence_s:
             return False  # a temperature below zero whose sign got lost
-        if abs(raw_c + last_c - 100.0) <= _MIRROR_C:
-            return False  # 100 - T, as some boards send it
         many = self._decayed_rejects(now_s) >= _MANY_REJECTS
         up = raw_c > last_c
         if self._chain_differs:
@@ -235,6 +245,12 @@ class ProbeGate:
         ):
             return None
         return self._chain_last_c
+
+    def waits(self, now_s: float) -> bool:
+        """Return whether one more reading would tell."""
+        return bool(self.rising_candidate(now_s)) or (
+            self.rising_candidate(now_s) is not None and 0 < self._chain_count < _ASKED
+        )
 
     def rising_candidate(self, now_s: float) -> bool | None:
         """Return whether the jump up that waits in this frame may be one of temperatures; None if none waits."""
@@ -328,5 +344,6 @@ class ProbeGate:
             self.accepted_c is not None
             and not self._unproven
             and self._fallen_s is None
+            and self._copies < _COPIES
             and now_s - self.accepted_s < _FAULT_AFTER_S
         )
