@@ -76,10 +76,7 @@ class Difference:
         value_c = self.value_c
         level = 0
         if value_c is not None:
-            if not coarse:
-                leaving_c_s = max(leaving_c_s, 0.0)
-            else:
-                leaving_c_s = 0.0
+            leaving_c_s = 0.0 if coarse else max(leaving_c_s, 0.0)
             for index, threshold_c in enumerate(THRESHOLDS_C):
                 limit_c = threshold_c * factor
                 if coarse:

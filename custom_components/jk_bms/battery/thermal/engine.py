@@ -194,7 +194,7 @@ class ThermalEngine:
                 probe.gate.confirm(now_s)
                 self._take(probe, now_s)
             waiting = []
-        self._waiting = any([probe.gate.waits(now_s) for probe in self._probes])
+        self._waiting = any(probe.gate.waits(now_s) for probe in self._probes)
         if self._accepted_s == now_s:
             for probe in missing + waiting:
                 probe.miss(now_s)

@@ -1,8 +1,8 @@
 """Is this reading of a probe a temperature, or is it what a wire, a decoder or an absent probe makes of one?
 
-A cell of some kilograms can't jump; what jumps is confirmed first, upwards at the second sample, downwards, which nobody
-is in a hurry for, at the sixth. A jump to a constant is no heat at all: heat moves. Values that probes and decoders are
-known to invent are never taken at once.
+A cell of some kilograms can't jump; what jumps is confirmed first: upwards at the second sample, downwards, where
+nobody is in a hurry, at the sixth. A jump to a constant is no heat at all: heat moves. Values that probes and decoders
+are known to invent are never taken at once.
 """
 
 from __future__ import annotations
@@ -152,7 +152,7 @@ class ProbeGate:
         if low_c <= raw_c <= high_c and not (sentinel and abs(raw_c - last_c) > _SENTINEL_DRIFT_C):
             self._accept(raw_c, now_s)
             return True
-        # 100 - T is what some boards send, and the MOSFETs' temperature in place of a probe's; what rises to it is real.
+        # Some boards send 100 - T, or the MOSFETs' temperature in place of a probe's; what rises up to that is real.
         borrowed = raw_c == mos_c or (self._chain_count == 0 and abs(raw_c + last_c - 100.0) <= _MIRROR_C)
         self._chain(raw_c, now_s, sentinel or borrowed, last_c, since_raw_s)
         return self._believe(raw_c, now_s, last_c)
@@ -210,7 +210,7 @@ class ProbeGate:
             and now_s - self._chain_first_s >= 60.0
             and raw_c < 100.0
         ):
-            self._unproven = _CHANGES_TO_PROVE
+            self._unproven = _CHANGES_TO_PROVE + 1  # the jump itself is one
         else:
             return False
         self.jump_slope_c_s = 0.0

@@ -1,8 +1,8 @@
 """What heating does the load explain, what does the room take away, and what current will be drawn?
 
-dT/dt = b·I² + (T_ambient - T)/τ. Both constants begin with what is usual and are learned within bounds: sun and charging
-go together, and a free fit takes the one for the other. b is learned from the minutes in which the load swings, τ by
-recursive least squares on means of ten minutes.
+dT/dt = b·I² + (T_ambient - T)/τ. Both constants begin with what is usual and are learned within bounds: sun and
+charging go together, and a free fit takes the one for the other. b is learned from the minutes in which the load
+swings, τ by recursive least squares on means of ten minutes.
 """
 
 from __future__ import annotations

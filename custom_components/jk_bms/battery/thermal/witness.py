@@ -1,6 +1,6 @@
 """Does the voltage of one cell say that current flows inside it?
 
-A short of 300 W draws 90 A within its cell: the voltage sags by some tens of mV at once, about twice that after minutes,
+A short of 300 W draws 90 A within its cell: the voltage sags by some tens of mV at once, by twice that after minutes,
 wherever the thermometers are. Each cell has a habit and a resistance of its own, both against the median of all; what
 remains below them is the sag. It can be read while the current is steady, nobody balances and the pack is on the flat
 part of its curve. A pack at rest in which one cell alone goes on falling has a short: nothing else makes a resting cell

@@ -1,0 +1,1 @@
+"""The thermal engine and its parts."""

@@ -1,0 +1,294 @@
+"""Slopes, differences, forecast, model, MOSFETs and unexplained heating, each by itself."""
+
+from __future__ import annotations
+
+from math import exp, isclose, pi, sin
+from random import Random
+
+import pytest
+
+from custom_components.jk_bms.battery.thermal.difference import Difference, median, median_of_others
+from custom_components.jk_bms.battery.thermal.forecast import ahead_c, crossing_s
+from custom_components.jk_bms.battery.thermal.mosfet import Mosfets
+from custom_components.jk_bms.battery.thermal.pack_model import Load, PackModel
+from custom_components.jk_bms.battery.thermal.slopes import FastSlope, SlowSlope
+from custom_components.jk_bms.battery.thermal.unexplained import ALARM_C, UnexplainedHeating
+
+PRIOR = 8.6e-8
+TAU_S = 5.2 * 3600
+
+
+@pytest.mark.parametrize("frame_s", [0.5, 1, 5, 10])
+@pytest.mark.parametrize("slope_c_min", [-0.5, 0.0, 0.3, 3.0, 60.0])
+def test_fast_slope_finds_a_straight_line(frame_s: float, slope_c_min: float) -> None:
+    fast = FastSlope()
+    for index in range(int(300 / frame_s)):
+        fast.step(25 + slope_c_min / 60 * index * frame_s, index * frame_s)
+    assert fast.slope_c_s * 60 == pytest.approx(slope_c_min, abs=0.01)
+
+
+def test_fast_slope_after_silence_is_that_of_the_silence() -> None:
+    fast = FastSlope()
+    fast.step(25.0, 0.0)
+    fast.step(35.0, 200.0)
+    assert (fast.level_c, fast.slope_c_s) == (35.0, 0.05)
+
+
+@pytest.mark.parametrize("frame_s", [5, 10])
+def test_slow_slope_is_exact_to_a_hundredth(frame_s: float) -> None:
+    random = Random(1)
+    slow = SlowSlope(2e-11)
+    errors = []
+    for index in range(2000):
+        t = index * frame_s
+        slow.step(round(25 + 0.2 / 60 * t + random.gauss(0, 0.04), 1), t, 0.0, 0.1)
+        if index > 400:
+            errors.append(slow.slope_c_s * 60 - 0.2)
+    assert (sum(error**2 for error in errors) / len(errors)) ** 0.5 < 0.01
+    assert slow.slope_sigma_c_s * 60 < 0.02
+    assert slow.level_sigma_c < 0.07
+
+
+def test_slow_slope_is_what_the_model_does_not_explain() -> None:
+    slow = SlowSlope(2e-11)
+    for index in range(400):
+        slow.step(25 + 0.3 / 60 * index * 5, index * 5.0, 0.3 / 60, 0.1)
+    assert slow.slope_c_s == pytest.approx(0, abs=1e-6)
+
+
+def test_slow_slope_follows_a_step_at_once_but_not_a_coarse_one() -> None:
+    for step_c, seen_c in ((0.1, 27.0), (1.0, 25.6)):
+        slow = SlowSlope(2e-11)
+        for index in range(200):
+            slow.step(25.0, index * 5.0, 0.0, step_c)
+        slow.step(27.0 if step_c < 1 else 26.0, 1000.0, 0.0, step_c)
+        assert abs(slow.level_c - seen_c) < 0.6
+
+
+def test_slow_slope_begins_anew_after_silence() -> None:
+    slow = SlowSlope(2e-11)
+    for index in range(100):
+        slow.step(25.0, index * 5.0, 0.0, 0.1)
+    assert slow.ready(500.0)
+    assert not slow.ready(1000.0)
+    slow.step(30.0, 1000.0, 0.0, 0.1)
+    assert slow.level_c == 30.0
+    assert not slow.ready(1000.0)
+
+
+def test_medians() -> None:
+    assert median([1.0, 2.0, 9.0]) == 2.0
+    assert median([1.0, 2.0, 4.0, 9.0]) == 3.0
+    assert median_of_others([1.0, 2.0, 9.0], 9.0) == 1.5
+
+
+def judged(
+    value_c: float, fast_c_min: float, seconds: float, *, factor: float = 1.0, step_c: float = 0.1
+) -> tuple[int, int]:
+    difference = Difference(0.0)
+    level = (0, 0)
+    for _ in range(int(seconds) + 1):
+        difference.value_c = value_c
+        level = difference.judge(fast_c_min / 60, 0.0, 1.0, factor=factor, step_c=step_c)
+    return level
+
+
+@pytest.mark.parametrize(
+    ("value_c", "fast_c_min", "seconds", "expected"),
+    [
+        (0.99, 0.0, 600, (0, 0)),
+        (1.01, 0.0, 50, (0, 0)),
+        (1.01, 0.0, 60, (1, 0)),
+        (1.01, -0.31, 600, (0, 0)),
+        (2.01, 0.0, 60, (2, 0)),
+        (4.01, 0.0, 30, (3, 0)),
+        (0.0, 2.9, 600, (0, 0)),
+        (0.0, 3.1, 20, (0, 2)),
+        (0.0, 3.1, 15, (0, 0)),
+        (0.0, 8.1, 4, (0, 3)),
+    ],
+)
+def test_rows_of_the_table_of_differences(
+    value_c: float, fast_c_min: float, seconds: float, expected: tuple[int, int]
+) -> None:
+    level, rate = judged(value_c, fast_c_min, seconds)
+    assert (level, rate) == expected
+
+
+def test_heater_doubles_and_coarse_readings_widen_the_thresholds() -> None:
+    assert judged(1.9, 0.0, 600, factor=2.0)[0] == 0
+    assert judged(2.1, 0.0, 600, factor=2.0)[0] == 1
+    assert judged(2.4, 0.0, 600, step_c=1.0)[0] == 0
+    assert judged(2.6, 0.0, 600, step_c=1.0)[0] == 2
+
+
+def test_the_further_above_the_sooner_but_never_in_one_frame() -> None:
+    difference = Difference(0.0)
+    difference.value_c = 30.0
+    assert difference.judge(0.0, 0.0, 60.0, factor=1.0, step_c=0.1) == (0, 0)
+    assert difference.judge(0.0, 0.0, 5.0, factor=1.0, step_c=0.1) == (3, 0)
+
+
+def test_a_probe_that_leaves_the_others_is_ahead_of_its_time() -> None:
+    difference = Difference(0.0)
+    for _ in range(100):
+        difference.value_c = 0.5
+        level = difference.judge(0.0, 0.1 / 60, 1.0, factor=1.0, step_c=0.1)
+    assert level[0] == 1
+
+
+def test_long_second_level_is_counted() -> None:
+    difference = Difference(0.0)
+    for _ in range(700):
+        difference.value_c = 2.5
+        difference.judge(0.0, 0.0, 1.0, factor=1.0, step_c=0.1)
+    assert difference.second_s > 600
+    difference.value_c = 0.0
+    for _ in range(200):
+        difference.judge(0.0, 0.0, 1.0, factor=1.0, step_c=0.1)
+    assert difference.second_s == 0
+
+
+@pytest.mark.parametrize(
+    ("learned_s", "heated", "suspicious", "memory_s"),
+    [(0.0, False, False, 200), (600.0, False, False, 7200), (600.0, True, False, 1800), (600.0, False, True, 43200)],
+)
+def test_how_fast_a_habit_is_learned(learned_s: float, *, heated: bool, suspicious: bool, memory_s: float) -> None:
+    difference = Difference(0.0)
+    difference.learned_s = learned_s
+    difference.follow(1.0, 10.0, weight=1.0, heated=heated, suspicious=suspicious)
+    assert difference.habit_c == pytest.approx(10 / memory_s)
+    difference.follow(1.0, 100_000.0, weight=1.0, heated=heated, suspicious=suspicious)
+    assert difference.habit_c is not None
+    assert difference.habit_c <= 130 / memory_s + 1e-9
+
+
+def test_what_has_no_habit_yet_learns_none() -> None:
+    difference = Difference(None)
+    difference.follow(1.0, 10.0, weight=1.0, heated=False, suspicious=False)
+    assert difference.habit_c is None
+
+
+def test_approach_and_crossing_agree() -> None:
+    at_s = crossing_s(30.0, 0.2 / 60, TAU_S, 45.0)
+    assert at_s is not None
+    assert isclose(ahead_c(30.0, 0.2 / 60, TAU_S, at_s), 45.0)
+    assert crossing_s(30.0, 0.04 / 60, TAU_S, 45.0) is None
+    assert crossing_s(30.0, 0.0, TAU_S, 45.0) is None
+    assert crossing_s(45.0, -1.0, TAU_S, 45.0) == 0.0
+
+
+def test_mean_load_follows_a_lasting_step_and_not_a_swing() -> None:
+    load = Load()
+    for _ in range(720):
+        load.step(100.0, 5.0)
+    for _ in range(60):
+        load.step(20_000.0, 5.0)
+    assert load.mean_a2 == pytest.approx(20_000, rel=0.05)
+    swinging = Load()
+    for second in range(0, 4 * 3600, 5):
+        swinging.step((150 + 60 * sin(2 * pi * second / 1500)) ** 2, 5.0)
+    assert swinging.mean_a2 == pytest.approx(150**2 + 60**2 / 2, rel=0.05)
+    assert swinging.spread_a2 > 10_000
+
+
+def heated(true_joule: float, prior: float, seconds: int) -> PackModel:
+    """Learn from a pack whose current is switched every five minutes."""
+    model = PackModel(prior, TAU_S, 2e-11, ())
+    level_c = 25.0
+    for index in range(seconds // 5):
+        square_a2 = 150.0**2 if (index // 60) % 2 else 0.0
+        level_c += 5.0 * (true_joule * square_a2 + (20.0 - level_c) / TAU_S)
+        model.learn_joule(level_c, square_a2, 20.0, 5.0, index * 5.0, 0.1)
+    return model
+
+
+@pytest.mark.parametrize("share", [0.2, 0.6, 1.0, 1.6])
+def test_heating_by_current_is_learned_from_swings(share: float) -> None:
+    assert heated(share * PRIOR, PRIOR, 8 * 3600).joule_c_s_a2 == pytest.approx(share * PRIOR, rel=0.1)
+
+
+def test_heating_by_current_stays_within_bounds() -> None:
+    assert heated(5 * PRIOR, PRIOR, 8 * 3600).joule_c_s_a2 == pytest.approx(2 * PRIOR)
+
+
+def test_steady_load_teaches_nothing_about_heating() -> None:
+    model = PackModel(PRIOR, TAU_S, 2e-11, ())
+    level_c = 25.0
+    for index in range(4000):
+        level_c += 5.0 * 2 * PRIOR * 100.0**2
+        model.learn_joule(level_c, 100.0**2, None, 5.0, index * 5.0, 0.1)
+    assert model.joule_c_s_a2 == pytest.approx(PRIOR, rel=0.15)
+
+
+def cooled(true_tau_s: float, *, usual: bool = True) -> PackModel:
+    model = PackModel(PRIOR, TAU_S, 2e-11, ())
+    level_c = 30.0
+    for index in range(20 * 17_280):
+        ambient_c = 20.0 + 8 * sin(2 * pi * index / 17_280)
+        level_c += (ambient_c - level_c) * (1 - exp(-5.0 / true_tau_s))
+        model.learn_cooling(level_c, 0.0, ambient_c, 5.0, usual=usual)
+    return model
+
+
+@pytest.mark.parametrize("true_tau_s", [4 * 3600, 7 * 3600])
+def test_cooling_is_learned(true_tau_s: float) -> None:
+    assert cooled(true_tau_s).tau_s == pytest.approx(true_tau_s, rel=0.2)
+
+
+def test_cooling_stays_within_bounds_and_is_not_learned_from_what_is_unusual() -> None:
+    assert cooled(20 * 3600).tau_s == pytest.approx(8 * 3600)
+    assert cooled(4 * 3600, usual=False).tau_s == pytest.approx(TAU_S)
+
+
+def test_learned_constants_are_kept() -> None:
+    model = heated(0.6 * PRIOR, PRIOR, 4 * 3600)
+    assert PackModel(PRIOR, TAU_S, 2e-11, model.learned).joule_c_s_a2 == model.joule_c_s_a2
+    assert PackModel(PRIOR, TAU_S, 2e-11, (1.0,)).joule_c_s_a2 == PRIOR
+
+
+def test_unexplained_heating_adds_up_beyond_what_is_tolerated() -> None:
+    heating = UnexplainedHeating()
+    for second in range(0, 900, 5):
+        heating.step(1.0, 5.0, float(second), disturbed=False)
+    assert heating.sum_c == 0.0
+    for second in range(900, 3600, 5):
+        heating.step(0.22, 5.0, float(second), disturbed=False)
+    assert heating.sum_c == pytest.approx(4.0)
+    assert heating.sum_c > ALARM_C
+    for second in range(3600, 7200, 5):
+        heating.step(0.0, 5.0, float(second), disturbed=False)
+    assert heating.sum_c == 0.0
+
+
+def test_heater_and_gap_do_not_add_up() -> None:
+    heating = UnexplainedHeating()
+    for second in range(0, 7200, 5):
+        heating.step(1.0, 5.0, float(second), disturbed=second % 600 == 0)
+    assert heating.sum_c == 0.0
+
+
+def test_mosfets_go_where_their_current_takes_them() -> None:
+    mosfets = Mosfets(())
+    mosfets.heat(0.0, 5.0)
+    # 150 A: 1.5 mK/A² make 33.75 °C, of which 15 minutes of a lag of 400 s bring 89 %.
+    assert mosfets.ahead_c(30.0, 150.0**2, 900.0) == pytest.approx(30 + 33.75 * (1 - exp(-900 / 400)))
+    for _ in range(1000):
+        mosfets.heat(150.0**2, 5.0)
+    assert mosfets.ahead_c(63.75, 150.0**2, 900.0) == pytest.approx(63.75, abs=1e-3)
+
+
+def test_mosfets_that_run_hotter_than_usual_are_cooled_poorly() -> None:
+    mosfets = Mosfets((1.5e-3,))
+    for _ in range(1000):
+        mosfets.heat(150.0**2, 5.0)
+        mosfets.step(25 + 33.75, 25.0, 5.0, loaded=True)
+    assert not mosfets.poor
+    for _ in range(119):
+        mosfets.step(25 + 1.7 * 33.75, 25.0, 5.0, loaded=True)
+    assert not mosfets.poor
+    for _ in range(2):
+        mosfets.step(25 + 1.7 * 33.75, 25.0, 5.0, loaded=True)
+    assert mosfets.poor
+    mosfets.step(25.0, 25.0, 5.0, loaded=False)
+    assert not mosfets.poor

@@ -1,0 +1,143 @@
+"""What the voltage of one cell says: chapter 3.6 of the guide."""
+
+from __future__ import annotations
+
+import pytest
+
+from custom_components.jk_bms.battery.thermal.witness import Sag, VoltageWitness
+
+OHM = 0.4e-3
+
+
+class Cells:
+    """A witness that has seen 16 cells at rest, or under a steady current, for some time."""
+
+    def __init__(
+        self, current_a: float = 0.0, minutes: float = 20, plateau: tuple[float, float] | None = (3.15, 3.40)
+    ) -> None:
+        self.witness = VoltageWitness(280, plateau, ())
+        self.offsets_v = [0.001 * (cell % 5 - 2) for cell in range(16)]
+        self.current_a = current_a
+        self.ohms = [OHM] * 16
+        self.level_v = 3.3
+        self.now_s = 0.0
+        self.balancing: tuple[int, ...] | None = ()
+        self.feed(minutes * 60)
+
+    def feed(self, seconds: float, sag_v: float = 0.0, fall_v_s: float = 0.0, cell: int = 7) -> Sag:
+        sag = Sag.NONE
+        for index in range(int(seconds / 5)):
+            self.now_s += 5.0
+            voltages_v = [
+                round(self.level_v + offset_v + ohm * self.current_a, 3)
+                for offset_v, ohm in zip(self.offsets_v, self.ohms, strict=True)
+            ]
+            voltages_v[cell] = round(voltages_v[cell] - sag_v - fall_v_s * index * 5, 3)
+            self.witness.step(tuple(voltages_v), self.current_a, self.balancing, self.now_s)
+            sag = max(sag, self.witness.sag)
+        return sag
+
+
+@pytest.mark.parametrize(
+    ("sag_v", "seconds", "expected"),
+    [
+        (0.005, 600, Sag.NONE),
+        (0.012, 50, Sag.NONE),
+        (0.012, 70, Sag.SLIGHT),
+        (0.030, 15, Sag.NONE),
+        (0.030, 30, Sag.CLEAR),
+        (0.080, 130, Sag.SHORT),
+    ],
+)
+def test_depth_and_time(sag_v: float, seconds: float, expected: Sag) -> None:
+    assert Cells().feed(seconds, sag_v) is expected
+
+
+def test_a_resting_cell_that_goes_on_falling_has_a_short() -> None:
+    cells = Cells()
+    assert cells.feed(200, 0.030, 0.0001) is Sag.SHORT
+    assert cells.witness.cell == 7
+    assert cells.witness.sag_v == pytest.approx(-0.05, abs=0.003)
+
+
+def test_a_resting_cell_that_stays_is_only_clear() -> None:
+    assert Cells().feed(600, 0.030) is Sag.CLEAR
+
+
+def test_a_cell_that_falls_under_load_is_only_clear() -> None:
+    assert Cells(-100.0).feed(200, 0.030, 0.0001) is Sag.CLEAR
+
+
+def test_the_habit_of_a_cell_is_no_sag() -> None:
+    cells = Cells(minutes=1)
+    cells.offsets_v[7] = -0.1
+    fresh = Cells(minutes=0)
+    fresh.offsets_v[7] = -0.1
+    assert fresh.feed(1200) is Sag.NONE
+    assert cells.feed(1200) is Sag.SHORT
+
+
+def test_habits_are_kept_over_a_restart() -> None:
+    cells = Cells()
+    again = VoltageWitness(280, (3.15, 3.40), cells.witness.habits_v)
+    cells.witness = again
+    assert cells.feed(60, 0.030) is Sag.CLEAR
+
+
+def test_resistance_of_a_cell_is_learned_from_the_load() -> None:
+    cells = Cells()
+    cells.ohms[7] = OHM + 0.15e-3
+    for _ in range(20):
+        cells.current_a = -60.0
+        cells.feed(300)
+        cells.current_a = 60.0
+        cells.feed(300)
+    cells.current_a = -100.0
+    assert cells.feed(300) < Sag.CLEAR
+
+
+@pytest.mark.parametrize("what", ["moving", "balancing it", "balancing some", "knee", "no plateau", "no current"])
+def test_when_it_cannot_be_told(what: str) -> None:
+    cells = Cells(plateau=None if what == "no plateau" else (3.15, 3.40))
+    if what == "balancing it":
+        cells.balancing = (7,)
+    if what == "balancing some":
+        cells.balancing = None
+    if what == "knee":
+        cells.level_v = 3.45
+    sag = Sag.NONE
+    for index in range(60):
+        if what == "moving":
+            cells.current_a = 20.0 * (index % 2)
+        if what == "no current":
+            cells.witness.step((3.3,) * 15 + (3.2,), None, (), cells.now_s)
+            sag = max(sag, cells.witness.sag)
+        else:
+            sag = max(sag, cells.feed(5, 0.08))
+    assert sag is Sag.NONE
+
+
+def test_collapse_needs_two_frames_and_no_neighbours() -> None:
+    witness = VoltageWitness(280, None, ())
+    for second in range(10):
+        witness.step((4.0,), 0.0, (), float(second))
+    witness.step((2.9,), 0.0, (), 10.0)
+    assert witness.sag is Sag.NONE
+    witness.step((2.8,), 0.0, (), 11.0)
+    assert (witness.sag, witness.cell) == (Sag.CLEAR, 0)
+    witness.step((4.0,), 0.0, (), 12.0)
+    assert witness.sag is Sag.NONE
+
+
+def test_other_number_of_cells_begins_anew() -> None:
+    cells = Cells()
+    cells.witness.step((3.3,) * 8, 0.0, (), cells.now_s + 5)
+    assert cells.witness.sag is Sag.NONE
+    assert len(cells.witness.habits_v) == 8
+
+
+def test_missing_cells_are_left_out() -> None:
+    cells = Cells()
+    for second in range(100):
+        cells.witness.step((None, 0.0, *[3.3] * 14), 0.0, (), cells.now_s + second)
+    assert cells.witness.sag is Sag.NONE
