@@ -9,7 +9,7 @@ from typing import Final
 
 from benchmarks.heat.course import Course, minutes
 from benchmarks.heat.forecasts import HORIZON_MIN, SETTLED_S, Score, minutes_until, score, straight_on
-from benchmarks.heat.helpers import Derivative, Episodes, Rule, Steep, Trend, rules
+from benchmarks.heat.helpers import Episodes, Rule, Steep, rules
 from benchmarks.heat.scenarios import Play, Scenario
 from custom_components.jk_bms.battery.thermal.config import ThermalConfig
 from custom_components.jk_bms.battery.thermal.engine import ThermalEngine
@@ -66,24 +66,13 @@ class Result:
     """Runaway, or the hottest cell at 60 °C."""
 
 
-class Forecasters:
-    """What the helpers' slopes say when they go on straight."""
-
-    def __init__(self) -> None:
-        self._methods = {
-            "two-point": Steep(0.0, lambda: Derivative(0.0)),
-            "derivative 5 min": Steep(0.0, lambda: Derivative(300.0)),
-            "derivative 10 min": Steep(0.0, lambda: Derivative(600.0)),
-            "trend 20/600": Steep(0.0, lambda: Trend(20, 600.0)),
-        }
-
-    def minutes(self, t: float, probes_c: tuple[float | None, ...]) -> dict[str, list[float]]:
-        """Return by method the minutes to each threshold."""
-        said = {}
-        for name, method in self._methods.items():
-            slopes = method.slopes_c_min(t, probes_c)
-            said[name] = [straight_on(threshold_c, probes_c, slopes) for threshold_c in THRESHOLDS_C]
-        return said
+FORECASTERS: Final = {
+    "base_derivative_raw_gt3": "two-point",
+    "base_derivative5min_gt1": "derivative 5 min",
+    "base_derivative10min_gt0.5": "derivative 10 min",
+    "base_trend20_600s_gt0.5": "trend 20/600",
+}
+"""Whose slopes are taken to go on straight."""
 
 
 def run(scenario: Scenario, seed: int, *, with_rules: bool) -> Result:
@@ -96,7 +85,6 @@ def run(scenario: Scenario, seed: int, *, with_rules: bool) -> Result:
     sagging = Course(ThermalEngine(ThermalConfig()), max(scenario.onset_s, 0.0)) if is_fault else None
     naive = rules() if with_rules else {}
     episodes = {name: Episodes() for name in naive}
-    forecasters = Forecasters() if with_rules and forecasting else None
 
     times_s: list[float] = []
     truth_c: list[float] = []
@@ -127,10 +115,14 @@ def run(scenario: Scenario, seed: int, *, with_rules: bool) -> Result:
             result.expected_55 += predicted[2] is not None and predicted[2] < inf
         before = predicted
         said["ours"].append(predicted)
-        if forecasters is not None:
-            for name, values in forecasters.minutes(t, sample.probes_c).items():
-                said.setdefault(name, [nothing] * (len(said["ours"]) - 1)).append(list(values))
         _naive(naive, episodes, result, scenario, sample, t)
+        if forecasting:
+            for name, rule in naive.items():
+                if isinstance(rule, Steep):
+                    straight: list[float | None] = [
+                        straight_on(threshold_c, sample.probes_c, rule.slopes_c_min) for threshold_c in THRESHOLDS_C
+                    ]
+                    said.setdefault(FORECASTERS[name], [nothing] * (len(said["ours"]) - 1)).append(straight)
 
     if not is_fault and scenario.kind != "common":
         result.naive = {name: float(len(episode.starts_s)) for name, episode in episodes.items()}

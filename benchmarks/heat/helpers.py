@@ -142,22 +142,18 @@ class Steep(Rule):
 
     def __init__(self, limit_c_min: float, helper: Callable[[], Derivative | Trend]) -> None:
         self._limit_c_min, self._helper = limit_c_min, helper
-        self._slopes: dict[int, Derivative | Trend] = {}
-
-    def slopes_c_min(self, t: float, probes_c: Sequence[float | None]) -> list[float | None]:
-        """Take a frame and return the slope of each probe."""
-        slopes = []
-        for probe, probe_c in enumerate(probes_c):
-            if probe not in self._slopes:
-                self._slopes[probe] = self._helper()
-            slope = self._slopes[probe]
-            slope.report(t, probe_c)
-            slopes.append(slope.value)
-        return slopes
+        self._helpers: list[Derivative | Trend] = []
+        self.slopes_c_min: list[float | None] = []
+        """Of each probe, after the last frame."""
 
     @override
     def alarms(self, t: float, probes_c: Sequence[float | None]) -> bool:
-        return any(slope is not None and slope > self._limit_c_min for slope in self.slopes_c_min(t, probes_c))
+        while len(self._helpers) < len(probes_c):
+            self._helpers.append(self._helper())
+        for helper, probe_c in zip(self._helpers, probes_c, strict=False):
+            helper.report(t, probe_c)
+        self.slopes_c_min = [helper.value for helper in self._helpers]
+        return any(slope is not None and slope > self._limit_c_min for slope in self.slopes_c_min)
 
 
 def rules() -> dict[str, Rule]:

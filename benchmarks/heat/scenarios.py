@@ -284,6 +284,7 @@ class Play:
         """What somebody who acts lets through."""
         self.fan_on = False
         self.acting = Surroundings()
+        self._wanted: tuple[float, ...] = ()
 
     def moments(self, until_s: float | None = None) -> Iterator[Moment]:
         """Yield every poll until the end of the row, or until another time."""
@@ -302,11 +303,15 @@ class Play:
             poll += 1
 
     def _act(self, t: float) -> None:
-        current_a, ambient_c, sun_w, heater_w, fan, fault_w, entropic = [value(t) for value in self._profiles]
+        wanted = (*(value(t) for value in self._profiles), self.limit_charge_a, self.limit_discharge_a, self.fan_on)
+        if wanted == self._wanted:
+            return
+        self._wanted = wanted
+        current_a, ambient_c, sun_w, heater_w, fan, fault_w, entropic, *_ = wanted
         wanted_a, current_a = current_a, min(max(current_a, -self.limit_discharge_a), self.limit_charge_a)
         if self.scenario.follows_current and wanted_a:
             fault_w *= (current_a / wanted_a) ** 2
-        acting = Surroundings(
+        self.acting = Surroundings(
             current_a,
             ambient_c,
             sun_w,
@@ -315,5 +320,3 @@ class Play:
             fault_w,
             entropic,
         )
-        if acting != self.acting:
-            self.acting = acting
