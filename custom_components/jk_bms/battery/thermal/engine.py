@@ -197,7 +197,7 @@ class ThermalEngine:
         self._waiting = any(probe.gate.waits(now_s) for probe in self._probes)
         if self._accepted_s == now_s:
             for probe in missing + waiting:
-                probe.miss(now_s)
+                probe.miss(now_s, stopping=self._ladder.level >= ThermalLevel.STOP)
         self._mos_gate.step(_finite(sample.mos_temperature_c), now_s, 0.0, median_c)
 
     def _take(self, probe: Probe, now_s: float) -> None:
@@ -321,8 +321,7 @@ class ThermalEngine:
         causes = Causes(self._since_s, now_s)
         for index, probe in enumerate(self._probes):
             if now_s < probe.lost_until_s:
-                dying = self._ladder.level >= ThermalLevel.STOP
-                level = ThermalLevel.EMERGENCY if dying else ThermalLevel.STOP
+                level = ThermalLevel.EMERGENCY if probe.lost_while_stopping else ThermalLevel.STOP
                 causes.add(Cause.PROBE_LOST, level, probe.gate.accepted_c, None, probe.fast.slope_c_s, index)
         local = [self._local_level(causes, index, counting, since_s, now_s) for index in counting]
         self._add_joint(causes, counting, local)

@@ -23,13 +23,3 @@ def crossing_s(level_c: float, slope_c_s: float, tau_s: float, threshold_c: floa
     if reach_c <= missing_c:
         return None
     return -tau_s * log(1.0 - missing_c / reach_c)
-
-
-def accelerated_s(level_c: float, slope_c_s: float, growth_per_s: float, threshold_c: float) -> float | None:
-    """Return the time until the threshold for a slope that grows by itself, exponentially."""
-    missing_c = threshold_c - level_c
-    if missing_c <= 0.0:
-        return 0.0
-    if slope_c_s <= 0.0:
-        return None
-    return log(1.0 + growth_per_s * missing_c / slope_c_s) / growth_per_s

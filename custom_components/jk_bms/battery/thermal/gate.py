@@ -201,9 +201,10 @@ class ProbeGate:
             if up:
                 self._jump_up(raw_c, now_s, last_c, many)
                 return True
-            if last_c - raw_c > _SUSPECT_FALL_C and now_s - self.accepted_s < _FALL_SUSPECT_S:
-                self._fallen_s = now_s
-            self._before_fall_c = last_c
+            if not self._unproven:
+                if last_c - raw_c > _SUSPECT_FALL_C and now_s - self.accepted_s < _FALL_SUSPECT_S:
+                    self._fallen_s = now_s
+                self._before_fall_c = last_c
         elif (
             self._chain_after_silence
             and self._chain_count >= 2

@@ -35,6 +35,7 @@ class Probe:
         "gate",
         "leaving_c_s",
         "lost_until_s",
+        "lost_while_stopping",
         "mean_c",
         "slow",
         "spike_until_s",
@@ -60,6 +61,7 @@ class Probe:
         self._lost_s = 0.0
         self._judged = False
         self._candidate_s = float("-inf")
+        self.lost_while_stopping = False
         self.spike_until_s = self.violent_until_s = self.lost_until_s = float("-inf")
 
     def take(self, now_s: float) -> None:
@@ -109,8 +111,11 @@ class Probe:
         if apart_c_s > _APART_SIGMAS * slow.slope_sigma_c_s + swing_c_s or slow.since_s == now_s:
             steady.follow(slow)
 
-    def miss(self, now_s: float) -> None:
-        """Others had a temperature, this one had none: a probe that dies while it rises counts as risen."""
+    def miss(self, now_s: float, *, stopping: bool) -> None:
+        """Others had a temperature, this one had none: a probe that dies while it rises counts as risen.
+
+        `stopping`: the pack is at level 3 already.
+        """
         gate = self.gate
         if gate.accepted_c is None:
             return
@@ -125,3 +130,4 @@ class Probe:
             self._judged = True
             if self.fast.slope_c_s > _LOST_RISING_C_S or self._lost_s - self._candidate_s < _CANDIDATE_S:
                 self.lost_until_s = now_s + _LOST_HELD_S
+                self.lost_while_stopping = stopping
