@@ -56,13 +56,27 @@ def test_slow_slope_is_what_the_model_does_not_explain() -> None:
     assert slow.slope_c_s == pytest.approx(0, abs=1e-6)
 
 
-def test_slow_slope_follows_a_step_at_once_but_not_a_coarse_one() -> None:
-    for step_c, seen_c in ((0.1, 27.0), (1.0, 25.6)):
-        slow = SlowSlope(2e-11)
-        for index in range(200):
-            slow.step(25.0, index * 5.0, 0.0, step_c)
-        slow.step(27.0 if step_c < 1 else 26.0, 1000.0, 0.0, step_c)
-        assert abs(slow.level_c - seen_c) < 0.6
+def settled(step_c: float) -> SlowSlope:
+    slow = SlowSlope(2e-11)
+    for index in range(200):
+        slow.step(25.0, index * 5.0, 0.0, step_c)
+    return slow
+
+
+def test_slow_slope_follows_a_step_at_the_second_reading() -> None:
+    slow = settled(0.1)
+    slow.step(27.0, 1000.0, 0.0, 0.1)
+    assert slow.level_c < 25.1
+    slow.step(27.0, 1005.0, 0.0, 0.1)
+    assert slow.level_c > 26.9
+
+
+def test_slow_slope_is_not_bent_by_whole_degrees() -> None:
+    slow = settled(1.0)
+    slow.step(26.0, 1000.0, 0.0, 1.0)
+    slow.step(26.0, 1005.0, 0.0, 1.0)
+    assert slow.level_c < 25.3
+    assert slow.slope_c_s * 60 < 0.1
 
 
 def test_slow_slope_begins_anew_after_silence() -> None:

@@ -52,7 +52,9 @@ def check(value: object) -> None:
 
 @settings(max_examples=150, deadline=None)
 @given(courses)
-def test_no_exception_no_nan_and_down_one_at_a_time(course: list[tuple[float, ThermalSample | None, int, bool]]) -> None:
+def test_no_exception_no_nan_and_down_one_at_a_time(
+    course: list[tuple[float, ThermalSample | None, int, bool]],
+) -> None:
     engine = ThermalEngine(ThermalConfig())
     now_s = 0.0
     level = 0

@@ -43,6 +43,8 @@ _STILL_AFTER_S: Final = 600.0
 _STILL_RISING_C_S: Final = 0.02 / 60
 _RISING_C_S: Final = 0.02 / 60
 _FAST_C_MIN: Final = (3.0, 8.0)
+_MOST_A: Final = 10_000.0
+"""More than any board can measure."""
 _SECOND_C_S: Final = 3.0 / 60
 _SAG_MV: Final = 25.0
 _FAN_GAIN_C: Final = 2.0
@@ -153,6 +155,8 @@ class ThermalEngine:
         since_s = now_s - self._frame_s
         self._frame_s = now_s
         current_a = _finite(sample.current_a)
+        if current_a is not None and abs(current_a) > _MOST_A:
+            current_a = None
         if current_a is not None:
             self._square_sum += current_a * current_a * since_s
             self._square_s += since_s
@@ -264,6 +268,8 @@ class ThermalEngine:
         self._unexplained_c_s = median(slopes_c_s) if slopes_c_s else None
         if len(ready) > 1:
             for _, probe in ready:
+                if not probe.slow.settled(now_s):
+                    continue
                 leaving_c_s = probe.slow.slope_c_s - median_of_others(slopes_c_s, probe.slow.slope_c_s)
                 sigma_c_s = probe.slow.slope_sigma_c_s
                 probe.leaving_c_s = max(0.0, leaving_c_s - sigma_c_s) + min(0.0, leaving_c_s + sigma_c_s)

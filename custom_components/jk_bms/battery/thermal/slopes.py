@@ -13,10 +13,12 @@ from typing import Final
 _FAST_MEMORY_S: Final = 25.0
 _FAST_SILENCE_S: Final = 180.0
 _READY_S: Final = 180.0
+_SETTLED_S: Final = 600.0
 _NOISE_C2: Final = 0.07**2
 _FIRST_SLOPE_C2_S2: Final = (0.1 / 60) ** 2
 _SURPRISE_SLOPE_C2_S2: Final = 1e-5
 _SURPRISE_SIGMAS2: Final = 16.0
+_ODD_SIGMAS2: Final = 9.0
 _SURPRISE_C2: Final = 0.5
 
 
@@ -60,6 +62,7 @@ class SlowSlope:
         "_level_var",
         "_slope_noise",
         "_slope_var",
+        "_surprise_c",
         "level_c",
         "since_s",
         "slope_c_s",
@@ -75,6 +78,7 @@ class SlowSlope:
         self.slope_c_s = 0.0
         self._level_var = _NOISE_C2
         self._covariance = 0.0
+        self._surprise_c = 0.0
         self._slope_var = _FIRST_SLOPE_C2_S2
 
     def restart(self, value_c: float, now_s: float) -> None:
@@ -106,10 +110,16 @@ class SlowSlope:
         coarse_c2 = step_c * step_c if step_c >= 0.5 else 0.0
         measured_var = _NOISE_C2 + coarse_c2 / 12.0
         total = level_var + measured_var
-        if error_c * error_c > _SURPRISE_SIGMAS2 * total and error_c * error_c > _SURPRISE_C2 + 2.0 * coarse_c2:
+        surprising = error_c * error_c > max(_SURPRISE_SIGMAS2 * total, _SURPRISE_C2 + 2.0 * coarse_c2)
+        if surprising and self._surprise_c * error_c > 0.0:
             level_var += error_c * error_c / 2.0
             slope_var += _SURPRISE_SLOPE_C2_S2
             total = level_var + measured_var
+        else:
+            # One odd reading alone bends nothing.
+            limit_c = (_ODD_SIGMAS2 * total) ** 0.5
+            error_c = max(-limit_c, min(limit_c, error_c))
+        self._surprise_c = error_c if surprising else 0.0
         level_gain, slope_gain = level_var / total, covariance / total
         self.level_c += level_gain * error_c
         self.slope_c_s += slope_gain * error_c
@@ -123,6 +133,10 @@ class SlowSlope:
         self.since_s, self.updated_s = other.since_s, other.updated_s
         self.level_c, self.slope_c_s = other.level_c, other.slope_c_s
         self._level_var, self._covariance, self._slope_var = other._level_var, other._covariance, other._slope_var
+
+    def settled(self, now_s: float) -> bool:
+        """Whether one odd reading can't bend it any more."""
+        return self.since_s is not None and now_s - self.since_s >= _SETTLED_S
 
     def ready(self, now_s: float) -> bool:
         """Whether it has followed for long enough to be asked."""

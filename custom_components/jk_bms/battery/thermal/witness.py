@@ -29,6 +29,7 @@ _STEADY_SHARE: Final = 0.05
 _STEADY_S: Final = 30.0
 _REST_S: Final = 600.0
 _COLLAPSE_SHARE: Final = 0.75
+_HIGHEST_V: Final = 10.0
 _LEAST_CELLS: Final = 4
 _HIGHEST_RESISTANCE_OHM: Final = 0.2e-3
 
@@ -107,7 +108,9 @@ class VoltageWitness:
         if len(voltages_v) != len(self._habit_v):
             self._resize(len(voltages_v))
         self._see_collapse(voltages_v)
-        ordered = sorted([voltage_v for voltage_v in voltages_v if voltage_v])
+        ordered = sorted(
+            [voltage_v for voltage_v in voltages_v if voltage_v is not None and 0.0 < voltage_v < _HIGHEST_V]
+        )
         if len(ordered) >= _LEAST_CELLS:
             self._compare(voltages_v, ordered[len(ordered) // 2], current_a, balancing, since_s, now_s)
         if self._collapsed >= 0:
@@ -123,7 +126,7 @@ class VoltageWitness:
         fallen = -1
         good_v = self._good_v
         for cell, voltage_v in enumerate(voltages_v):
-            if voltage_v:
+            if voltage_v is not None and 0.0 < voltage_v < _HIGHEST_V:
                 if voltage_v < _COLLAPSE_SHARE * good_v[cell]:
                     fallen = cell
                 else:
@@ -171,7 +174,7 @@ class VoltageWitness:
         known = self._current_var_a2 > self._steady_share_a**2
         worst_v, worst = 0.0, -1
         for cell, voltage_v in enumerate(voltages_v):
-            if not voltage_v or cell in balancing:
+            if voltage_v is None or not 0.0 < voltage_v < _HIGHEST_V or cell in balancing:
                 continue
             away_v = voltage_v - median_v - habit_v[cell]
             if first:
