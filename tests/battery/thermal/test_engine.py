@@ -193,7 +193,7 @@ def test_current_that_holds_the_pack_below_its_target() -> None:
     pack = Pack()
     pack.others = replace(pack.others, current_a=0.0, ambient_c=25.0)
     said = pack.run(10)
-    # √((45 − 25) / 5.2 h / b)
+    # The root of (45 °C - 25 °C) / 5.2 h / b.
     assert said.hold_current_a == pytest.approx((20 / 18_720 / 8.6e-8) ** 0.5, rel=0.1)
     pack.others = replace(pack.others, ambient_c=50.0)
     assert pack.run(1).hold_current_a == 0.0
