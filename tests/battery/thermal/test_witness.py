@@ -13,7 +13,7 @@ class Cells:
     """A witness that has seen 16 cells at rest, or under a steady current, for some time."""
 
     def __init__(
-        self, current_a: float = 0.0, minutes: float = 20, plateau: tuple[float, float] | None = (3.15, 3.40)
+        self, current_a: float = 0.0, minutes: float = 20, plateau: tuple[float, float] | None = (3.20, 3.346)
     ) -> None:
         self.witness = VoltageWitness(280, plateau, ())
         self.offsets_v = [0.001 * (cell % 5 - 2) for cell in range(16)]
@@ -79,7 +79,7 @@ def test_the_habit_of_a_cell_is_no_sag() -> None:
 
 def test_habits_are_kept_over_a_restart() -> None:
     cells = Cells()
-    again = VoltageWitness(280, (3.15, 3.40), cells.witness.habits_v)
+    again = VoltageWitness(280, (3.20, 3.346), cells.witness.habits_v)
     cells.witness = again
     assert cells.feed(60, 0.030) is Sag.CLEAR
 
@@ -98,7 +98,7 @@ def test_resistance_of_a_cell_is_learned_from_the_load() -> None:
 
 @pytest.mark.parametrize("what", ["moving", "balancing it", "balancing some", "knee", "no plateau", "no current"])
 def test_when_it_cannot_be_told(what: str) -> None:
-    cells = Cells(plateau=None if what == "no plateau" else (3.15, 3.40))
+    cells = Cells(plateau=None if what == "no plateau" else (3.20, 3.346))
     if what == "balancing it":
         cells.balancing = (7,)
     if what == "balancing some":

@@ -79,8 +79,8 @@ class ThermalConfig:
     """How long the pack takes to get to 63 % of the way to the temperature of its surroundings."""
     slope_noise_c2_s3: float = 2e-11
     """How fast the heat of the pack may change by itself; 2e-8 for bare cells of some Ah."""
-    plateau_v: tuple[float, float] | None = (3.15, 3.40)
-    """The flat part of the cells' curve, where sagging can be told from being emptier; None: there is none."""
+    plateau_v: tuple[float, float] | None = (3.20, 3.346)
+    """The flat part of the resting cells' curve, where sagging can be told from being emptier; None: there is none."""
     joule_c_s_a2: float | None = None
     """Heating by the square of the current; None: that of cells of this capacity."""
 

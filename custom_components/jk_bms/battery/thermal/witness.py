@@ -29,6 +29,10 @@ _STEADY_SHARE: Final = 0.05
 _STEADY_S: Final = 30.0
 _REST_S: Final = 600.0
 _COLLAPSE_SHARE: Final = 0.75
+_OHM_AH: Final = 0.4e-3 * 280
+_RELAXATION_S: Final = 180.0
+_PLATEAU_S: Final = 900.0
+"""After an end of the curve the cells need some time to agree again."""
 _HIGHEST_V: Final = 10.0
 _LEAST_CELLS: Final = 4
 _HIGHEST_RESISTANCE_OHM: Final = 0.2e-3
@@ -58,7 +62,10 @@ class VoltageWitness:
         "_good_v",
         "_habit_v",
         "_learned_s",
+        "_ohm",
+        "_plateau_s",
         "_plateau_v",
+        "_slow_a",
         "_rest_s",
         "_slight_s",
         "_steady_a",
@@ -72,6 +79,9 @@ class VoltageWitness:
     def __init__(self, capacity_ah: float, plateau_v: tuple[float, float] | None, habits_v: tuple[float, ...]) -> None:
         self._steady_share_a = _STEADY_SHARE * capacity_ah
         self._plateau_v = plateau_v
+        self._plateau_s = float("-inf")
+        self._ohm = _OHM_AH / capacity_ah
+        self._slow_a = 0.0
         self._habit_v = array("d", habits_v)
         self._covariance = array("d", bytes(8 * len(habits_v)))
         self._good_v = array("d", bytes(8 * len(habits_v)))
@@ -144,6 +154,14 @@ class VoltageWitness:
             self._rest_s = now_s
         return now_s - self._steady_s >= _STEADY_S
 
+    def _on_plateau(self, median_v: float, current_a: float, since_s: float, now_s: float) -> bool:
+        """Whether the pack has been on the flat part of its curve for some time, by its voltage without the load."""
+        self._slow_a += (current_a - self._slow_a) * (1.0 - exp(-since_s / _RELAXATION_S))
+        open_v = median_v - self._ohm * (current_a + self._slow_a)
+        if self._plateau_v is None or not self._plateau_v[0] < open_v < self._plateau_v[1]:
+            self._plateau_s = now_s
+        return now_s - self._plateau_s >= _PLATEAU_S
+
     def _compare(
         self,
         voltages_v: tuple[float | None, ...],
@@ -153,14 +171,11 @@ class VoltageWitness:
         since_s: float,
         now_s: float,
     ) -> None:
-        plateau_v = self._plateau_v
-        if (
-            current_a is None
-            or not self._steady(current_a, now_s)
-            or balancing is None
-            or plateau_v is None
-            or not plateau_v[0] < median_v < plateau_v[1]
-        ):
+        if current_a is None:
+            return
+        steady = self._steady(current_a, now_s)
+        if not self._on_plateau(median_v, current_a, since_s, now_s) or not steady or balancing is None:
+            self._slight_s = self._clear_s = 0.0
             return
         habit_v, covariance = self._habit_v, self._covariance
         first = self._learned_s == 0.0
