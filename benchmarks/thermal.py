@@ -162,18 +162,23 @@ def _of_common(results: Mapping[str, list[detection.Result]], rows: Sequence[Sce
 def _of_harmless(results: Mapping[str, list[detection.Result]], rows: Sequence[Scenario]) -> list[Figure]:
     figures = []
     for row in (row for row in rows if row.kind in {"benign", "never", "glitch"}):
-        section = "10.5" if row.kind == "glitch" else "10.1"
+        glitch = row.kind == "glitch"
+        section = "10.5" if glitch else "10.1"
         of_row = results[row.name]
-        # Temperature and forecast may justify cooling in a hot room.
-        allowed = 0 if row.kind == "glitch" else 1
-        highest = max(r.highest for r in of_row)
-        figures.append(Figure(section, f"{row.name} highest level", highest, None, allowed, row.max_level_allowed))
-        if row.kind != "glitch":
-            of_cells = max(r.highest_of_cells for r in of_row)
-            figures.append(Figure(section, f"{row.name} highest level, MOSFETs aside", of_cells, None, allowed))
-            local = max(r.highest_local for r in of_row)
-            figures.append(Figure(section, f"{row.name} highest level by one spot", local, None, 0))
+
+        # Temperature and forecast may justify cooling in a hot room, and MOSFETs are limited by themselves.
+        figures += [
+            Figure(section, f"{row.name} highest level by one spot", max(r.highest_local for r in of_row), None, 0),
+            Figure(section, f"{row.name} highest level", max(r.highest for r in of_row)),
+        ]
+        if glitch:
+            wrong = max(r.highest_while_cool for r in of_row)
+            figures.append(Figure(section, f"{row.name} highest level below 40 °C", wrong, None, 0))
         else:
+            of_cells = max(r.highest_of_cells for r in of_row)
+            allowed = row.max_level_allowed
+            figures.append(Figure(section, f"{row.name} highest level, MOSFETs aside", of_cells, None, 1, allowed))
+        if glitch:
             jump = max(r.largest_jump_min for r in of_row)
             figures.append(Figure(section, f"{row.name} largest jump of a forecast", jump, None, 2))
             faults = median_or_never(r.fault_after_min for r in of_row)

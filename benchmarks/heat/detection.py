@@ -19,6 +19,7 @@ THRESHOLDS_C: Final = (45.0, 50.0, 55.0, 60.0)
 BANDS_MIN: Final = ((25.0, 35.0), (8.0, 12.0))
 SETTLING_S: Final = 900.0
 """Alarms of the first minutes are not counted in rows without a fault."""
+COOL_C: Final = 40.0
 STEADY: Final = ("m01", "m02", "m03", "m04", "m05", "m07")
 SWINGING: Final = "m06"
 FORECASTING: Final = ("common", "benign", "never")
@@ -52,6 +53,8 @@ class Result:
     highest: int = 0
     highest_local: int = 0
     highest_of_cells: int = 0
+    highest_while_cool: int = 0
+    """While the hottest probe was in truth below 40 °C."""
     before_onset: int = 0
     fault_after_min: float | None = None
     fault_until_s: float | None = None
@@ -105,6 +108,8 @@ def run(scenario: Scenario, seed: int, *, with_rules: bool) -> Result:
         elif sample is not None:
             sample = replace(sample, cell_voltages_v=moment.cells_v)
         assessment = course.take(sample, t)
+        if truth_c[-1] < COOL_C:
+            result.highest_while_cool = max(result.highest_while_cool, int(assessment.level or 0))
         if sample is None:
             for series in said.values():
                 series.append(nothing)

@@ -253,7 +253,7 @@ class Moment:
     sample: ThermalSample | None
     pack: ThermalPack
     cells_v: tuple[float, ...]
-    """What the board reads of the cells: for those who look at it."""
+    """What the board reads of the cells, for those who look at it; may be empty."""
 
 
 class Play:
@@ -266,6 +266,7 @@ class Play:
         *,
         poll_s: float | None = None,
         probe_cells: Sequence[int] | None = None,
+        with_voltages: bool = True,
     ) -> None:
         self.scenario = scenario
         self.poll_s = scenario.poll_s if poll_s is None else poll_s
@@ -279,7 +280,7 @@ class Play:
             enclosure_w_per_k=scenario.enclosure_w_per_k,
         )
         self._board = Board(seed, corruption(scenario.corruption, self.poll_s))
-        self._voltages = CellVoltages(seed)
+        self._voltages = CellVoltages(seed) if with_voltages else None
         self.limit_charge_a = self.limit_discharge_a = float("inf")
         """What somebody who acts lets through."""
         self.fan_on = False
@@ -297,8 +298,10 @@ class Play:
                 self._act(lived_s)
                 pack.step(self.acting)
                 lived_s += 1
-            short_w = self.acting.fault_w if self.scenario.is_short else 0.0
-            cells_v = self._voltages.after(poll_s if poll else 0.0, self.acting.current_a, short_w, pack.fault_cell)
+            cells_v: tuple[float, ...] = ()
+            if self._voltages is not None:
+                short_w = self.acting.fault_w if self.scenario.is_short else 0.0
+                cells_v = self._voltages.after(poll_s if poll else 0.0, self.acting.current_a, short_w, pack.fault_cell)
             yield Moment(t, self._board.measure(pack, self.acting, t), pack, cells_v)
             poll += 1
 

@@ -55,11 +55,11 @@ def run(scenario: Scenario, variant: str) -> Varied:
     kind, _, rest = variant.partition(" ")
     poll_s = float(rest.split()[0]) if kind == "poll" else None
     probe_cells = PROBE_CELLS[int(kind)] if kind.isdigit() else None
-    play = Play(scenario, SEED, poll_s=poll_s, probe_cells=probe_cells)
+    is_fault = scenario.kind == "fault"
+    play = Play(scenario, SEED, poll_s=poll_s, probe_cells=probe_cells, with_voltages=not is_fault)
     onset_s = max(scenario.onset_s, 0.0)
     course = Course(ThermalEngine(ThermalConfig()), onset_s)
     result = Varied(scenario.name, variant)
-    is_fault = scenario.kind == "fault"
     last_s = min(scenario.duration_s, onset_s + AFTER_S) if is_fault else scenario.duration_s
     level = 0
     restart_s = onset_s + RESTART_AFTER_S if kind == "restart," else float("inf")
