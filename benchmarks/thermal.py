@@ -40,6 +40,8 @@ SEEDS: Final = (1, 2, 3, 4, 5)
 ACTED: Final = ("m01", "m02", "m03", "m04", "m05", "m06", "m07", "f04", "f10", "f12")
 ACTED_SEEDS: Final = (1, 2, 3)
 PARTS: Final = ("detection", "recordings", "glitches", "acting", "variants", "cost", "year")
+ROWS: Final = ("detection", "runaways", "healthy", "glitches", "acting", "variants")
+"""Single runs: of use to whoever wants to know why."""
 DAYS_PER_YEAR: Final = 365
 
 
@@ -490,6 +492,7 @@ def main() -> None:
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1)
     parser.add_argument("--frames", type=int, default=200_000, help="to time")
     parser.add_argument("--only", choices=PARTS, nargs="+", default=PARTS)
+    parser.add_argument("--rows", action="store_true", help="with every single run, in JSON")
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
     report = run(options)
@@ -562,6 +565,9 @@ def run(options: argparse.Namespace) -> dict[str, Any]:
         asdict(figure) | {"meets_must": figure.meets(figure.must), "meets_aim": figure.meets(figure.aim)}
         for figure in figures
     ]
+    if not options.rows:
+        for part in ROWS:
+            report.pop(part, None)
     return _finite(report)  # type: ignore[no-any-return]
 
 
