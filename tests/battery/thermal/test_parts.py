@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from math import exp, isclose, pi, sin
+from math import exp, inf, isclose, pi, sin
 from random import Random
 
 import pytest
@@ -164,22 +164,28 @@ def test_long_second_level_is_counted() -> None:
 
 
 @pytest.mark.parametrize(
-    ("learned_s", "heated", "suspicious", "memory_s"),
-    [(0.0, False, False, 200), (600.0, False, False, 7200), (600.0, True, False, 1800), (600.0, False, True, 43200)],
+    ("learned_s", "heated_s", "suspicious", "memory_s"),
+    [
+        (0.0, inf, False, 200),
+        (600.0, inf, False, 7200),
+        (600.0, 0.0, False, 1800),
+        (600.0, 7200.0, False, 3600),
+        (600.0, 0.0, True, 43200),
+    ],
 )
-def test_how_fast_a_habit_is_learned(learned_s: float, *, heated: bool, suspicious: bool, memory_s: float) -> None:
+def test_how_fast_a_habit_is_learned(learned_s: float, heated_s: float, memory_s: float, *, suspicious: bool) -> None:
     difference = Difference(0.0)
     difference.learned_s = learned_s
-    difference.follow(1.0, 10.0, weight=1.0, heated=heated, suspicious=suspicious)
+    difference.follow(1.0, 10.0, weight=1.0, heated_s=heated_s, suspicious=suspicious)
     assert difference.habit_c == pytest.approx(10 / memory_s)
-    difference.follow(1.0, 100_000.0, weight=1.0, heated=heated, suspicious=suspicious)
+    difference.follow(1.0, 100_000.0, weight=1.0, heated_s=heated_s, suspicious=suspicious)
     assert difference.habit_c is not None
     assert difference.habit_c <= 130 / memory_s + 1e-9
 
 
 def test_what_has_no_habit_yet_learns_none() -> None:
     difference = Difference(None)
-    difference.follow(1.0, 10.0, weight=1.0, heated=False, suspicious=False)
+    difference.follow(1.0, 10.0, weight=1.0, heated_s=inf, suspicious=False)
     assert difference.habit_c is None
 
 

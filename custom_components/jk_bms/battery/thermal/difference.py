@@ -13,7 +13,8 @@ _FIRST_LEARNING_S: Final = 600.0
 _FIRST_HABIT_S: Final = 200.0
 _HABIT_S: Final = 7200.0
 _SUSPICIOUS_HABIT_S: Final = 43200.0
-_HEATED_HABIT_S: Final = 1800.0
+_HEATED_HABITS_S: Final = ((3600.0, 1800.0), (21_600.0, 3600.0))
+"""How long after the heater, and the memory until then."""
 _LONGEST_STEP_S: Final = 120.0
 _FALLING_C_S: Final = -0.3 / 60
 _PATIENCE: Final = (60.0, 60.0, 30.0)
@@ -51,8 +52,11 @@ class Difference:
         self._fast_s = [0.0, 0.0]
         self._second_s = 0.0
 
-    def follow(self, value_c: float, since_s: float, *, weight: float, heated: bool, suspicious: bool) -> None:
-        """Take what of the offset from the others isn't habit; learn the habit."""
+    def follow(self, value_c: float, since_s: float, *, weight: float, heated_s: float, suspicious: bool) -> None:
+        """Take what of the offset from the others isn't habit; learn the habit.
+
+        `heated_s`: seconds since the heater was on: it heats unevenly, and the pack takes hours to even out.
+        """
         self.value_c = value_c
         step_s = min(since_s, _LONGEST_STEP_S)
         if suspicious:
@@ -60,7 +64,7 @@ class Difference:
         elif self.learned_s < _FIRST_LEARNING_S:
             memory_s = _FIRST_HABIT_S
         else:
-            memory_s = _HEATED_HABIT_S if heated else _HABIT_S
+            memory_s = next((memory_s for until_s, memory_s in _HEATED_HABITS_S if heated_s < until_s), _HABIT_S)
         self.learned_s += step_s
         if self.habit_c is not None:
             self.habit_c += value_c * weight * min(1.0, step_s / memory_s)

@@ -19,6 +19,8 @@ there (delay to a level as a share of the reference's, mean over the faults; err
   slope is worse, 2.4 for 0.5, so it is used for swings only.
 - The heating by current is learned from the swings, by the sensitivity of the prediction to it: from a tenth of the
   prior on within minutes; least squares over ten-minute means take days, and the sun for the charger.
+- Habits are learned within an hour for six hours after the heater: in the year world an end cell in winter gave 22 of 22
+  false differences in two months before, 2 since.
 - The second of two surprising readings moves the slow slope, not the first: in return no single frame raises a level.
 - A growing slope as a forecast of its own (accelerating heat) was left out: every load step looks like one for a
   quarter of an hour.
@@ -258,14 +260,14 @@ class ThermalEngine:
             own_c.append(level_c - probe.difference.habit_c)
         ordered_c = sorted(own_c)
         values_c = [value_c - median_of_others(ordered_c, value_c) for value_c in own_c]
-        heated = self._heated(now_s)
-        limit_c = THRESHOLDS_C[0] * (2.0 if heated else 1.0)
+        limit_c = THRESHOLDS_C[0] * (2.0 if self._heated(now_s) else 1.0)
         # With few probes the one that heats makes the others look cold: they mustn't get used to that either.
         weight = (count - 1) / count if count < 4 else 1.0
         all_suspicious = count < 4 and max(values_c) >= limit_c
         for probe, value_c in zip(probes, values_c, strict=True):
             suspicious = all_suspicious or value_c >= limit_c
-            probe.difference.follow(value_c, since_s, weight=weight, heated=heated, suspicious=suspicious)
+            heated_s = now_s - self._heated_s
+            probe.difference.follow(value_c, since_s, weight=weight, heated_s=heated_s, suspicious=suspicious)
 
     def _heated(self, now_s: float) -> bool:
         return now_s - self._heated_s < _HEATED_FOR_S
