@@ -409,3 +409,18 @@ def test_number_of_probes_may_change() -> None:
     assert pack.run(1).level is NORMAL
     pack.levels_c = [*pack.levels_c, 25.0, 25.0, 25.0]
     assert pack.run(10).level is NORMAL
+
+
+def test_heating_by_current_may_be_given() -> None:
+    assert ThermalConfig(joule_c_s_a2=1e-7).joule_prior_c_s_a2 == 1e-7
+    pack = Pack(config=ThermalConfig(joule_c_s_a2=0.0))
+    pack.others = replace(pack.others, current_a=0.0, ambient_c=20.0)
+    assert pack.run(5).hold_current_a is None
+
+
+def test_heaviest_fall_with_a_new_habit_is_no_heat_when_it_is_believed() -> None:
+    pack = quiet(frame_s=10.0)
+    pack.levels_c[1] = 10.0
+    pack.run(150)
+    assert pack.said[-1].difference_c == pytest.approx(0, abs=0.3)
+    assert not {Cause.DIFFERENCE, Cause.FAST_RISE} & set(kinds(pack.said[-1]))

@@ -19,12 +19,14 @@ there (delay to a level as a share of the reference's, mean over the faults; err
   slope is worse, 2.4 for 0.5, so it is used for swings only.
 - The heating by current is learned from the swings, by the sensitivity of the prediction to it: from a tenth of the
   prior on within minutes; least squares over ten-minute means take days, and the sun for the charger.
-- Habits are learned within an hour for six hours after the heater: in the year world an end cell in winter gave 22 of 22
-  false differences in two months before, 2 since.
+- Habits are learned within an hour for six hours after the heater: two months of winter with a probe on an
+  end cell gave 22 false differences before and 2 since.
+- The voltage witness within 3.15 to 3.40 V cried 91 times a year, all at the ends of the curve or with a habit learned
+  there; by the voltage without the load, 3.20 to 3.346 V for a quarter of an hour, not once in 90 days.
 - The second of two surprising readings moves the slow slope, not the first: in return no single frame raises a level.
 - A growing slope as a forecast of its own (accelerating heat) was left out: every load step looks like one for a
   quarter of an hour.
-- A short seen by the voltage of its cell alone: level 3 after three minutes at rest, wherever the probes are, where
+- A short seen by the voltage of its cell alone: level 3 after two minutes at rest, wherever the probes are, where
   temperature takes 80; the sags that were measured this way are simulated ones.
 """
 
@@ -231,10 +233,10 @@ class ThermalEngine:
         self._mos_gate.step(_finite(sample.mos_temperature_c), now_s, 0.0, median_c)
 
     def _take(self, probe: Probe, now_s: float) -> None:
-        probe.take(now_s)
+        value_c = probe.gate.accepted_c or 0.0  # it has just accepted one
+        probe.take(value_c, now_s)
         self._accepted_s = now_s
-        value_c = probe.gate.accepted_c
-        if self._step_c > 0.1 and value_c is not None and value_c % self._step_c:
+        if self._step_c > 0.1 and value_c % self._step_c:
             self._step_c = 0.5 if value_c % 0.5 == 0.0 else 0.1
 
     def _compare(self, counting: list[int], since_s: float, now_s: float) -> None:

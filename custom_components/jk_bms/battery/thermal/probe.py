@@ -64,12 +64,9 @@ class Probe:
         self.lost_while_stopping = False
         self.spike_until_s = self.violent_until_s = self.lost_until_s = float("-inf")
 
-    def take(self, now_s: float) -> None:
+    def take(self, value_c: float, now_s: float) -> None:
         """Go on with the temperature that the gate has just let through."""
         gate = self.gate
-        value_c = gate.accepted_c
-        if value_c is None:
-            return
         self._missed = 0
         self._judged = False
         self._candidate_s = float("-inf")
