@@ -37,6 +37,12 @@ OF_LINK = [
     (Platform.SENSOR, "link_state"),
     (Platform.SENSOR, "carrier"),
     (Platform.SENSOR, "frames_rejected"),
+    (Platform.SENSOR, "guardian_level"),
+    (Platform.SENSOR, "thermal_level"),
+    (Platform.SENSOR, "thermal_cause"),
+    (Platform.BINARY_SENSOR, "hazard_data"),
+    (Platform.BINARY_SENSOR, "monitoring_lost"),
+    (Platform.EVENT, "alarm"),
     (Platform.SWITCH, "pause"),
     (Platform.BUTTON, "read_again"),
 ]

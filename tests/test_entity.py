@@ -12,6 +12,7 @@ from homeassistant.components.sensor import SensorEntityDescription
 from homeassistant.const import Platform
 
 from custom_components.jk_bms import binary_sensor, button, event, log_event, number, select, sensor, switch
+from custom_components.jk_bms.battery.guardian import CAUSES, GuardianLevel
 from custom_components.jk_bms.bms.alarms import Alarm, Severity
 from custom_components.jk_bms.bms.layout import FrameType
 from custom_components.jk_bms.bms.link import LinkProblem
@@ -72,7 +73,14 @@ def test_states_are_translated(language: str) -> None:
     problems = strings["sensor"]["link_state"]["state_attributes"]["problem"]["state"]
     assert list(problems) == list(LinkProblem)
     attributes = strings["event"]["alarm"]["state_attributes"]
-    assert list(attributes["alarm"]["state"]) == [alarm.key for alarm in Alarm]
+    assert list(attributes["alarm"]["state"]) == [
+        *(alarm.key for alarm in Alarm),
+        *(f"{event.GUARDIAN}_{cause}" for cause in CAUSES),
+    ]
+    assert list(attributes["source"]["state"]) == [event.BOARD, event.GUARDIAN]
+    told = [level.name.lower() for level in GuardianLevel if level >= GuardianLevel.WARNING]
+    assert list(attributes["level"]["state"]) == told
+    assert list(strings["sensor"]["guardian_level"]["state_attributes"]["cause"]["state"]) == list(CAUSES)
     assert list(attributes["severity"]["state"]) == list(Severity)
     assert isinstance(event.ALARM, EventEntityDescription)
     assert list(attributes["event_type"]["state"]) == event.ALARM.event_types

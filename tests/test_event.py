@@ -19,6 +19,7 @@ from .pack_values import (
     SETTINGS_JK04,
     telemetry_24s,
     telemetry_32s,
+    telemetry_jk04,
 )
 from .packs import PACK_24S, PACK_32S, PACK_JK04, PACK_V19, Pack, Packs
 
@@ -27,6 +28,7 @@ PASSWORD = 1 << Alarm.DEFAULT_PASSWORD
 
 
 ALARM = ("alarm", "event_type", "alarm", "severity")
+GUARDIAN = ("alarm", "event_type", "source", "alarm", "severity", "key", "level", "family")
 SETTING = ("setting_changed", "event_type", "key", "old", "new")
 
 
@@ -73,14 +75,61 @@ async def test_what_came_while_the_link_was_lost_is_news(packs: Packs, hass: Hom
     pack = await packs.add(*PACK_32S)
     events = record(hass, pack)
     await packs.advance(21)
-    assert pack.value("alarm", Platform.EVENT) == STATE_UNAVAILABLE
     await pack.give(telemetry_32s(alarm_bits=OVERVOLTAGE))
     assert events == [("raised", "cell_overvoltage", "alarm")]
 
 
-async def test_oldest_boards_know_no_alarms(packs: Packs) -> None:
+async def test_oldest_boards_know_no_alarms_but_the_guardian_does(packs: Packs, hass: HomeAssistant) -> None:
     pack = await packs.add(*PACK_JK04)
-    assert pack.entity_id(Platform.EVENT, "alarm") is None
+    events = record(hass, pack, GUARDIAN)
+    for number in range(3):
+        packs.tick(0.5)
+        await pack.give(telemetry_jk04((3.62,) * 16, counter=number))
+    assert events[0] == ("raised", "guardian", "guardian_cell_high", "alarm", "cell_high", "critical", "cell_voltage")
+
+
+async def test_what_the_guardian_finds(packs: Packs, hass: HomeAssistant) -> None:
+    pack = await packs.add(*PACK_32S)
+    events = record(hass, pack, GUARDIAN)
+    frame = 0
+
+    async def run(seconds: int, *, cell_v: float) -> None:
+        nonlocal frame
+        for _ in range(2 * seconds):
+            packs.tick(0.5)
+            frame += 1
+            current_a = 10 + frame % 2 / 100
+            await pack.give(telemetry_32s((cell_v,) * 16, counter=frame % 256, current_a=current_a))
+
+    await run(5, cell_v=3.48)
+    await run(61, cell_v=3.48)
+    assert events == [], "what is only worth a look is no alarm"
+    await run(12, cell_v=3.53)
+    await run(2, cell_v=3.61)
+    await run(120, cell_v=3.3)
+    told = [
+        ("guardian", "guardian_cell_high", severity, "cell_high", level, "cell_voltage")
+        for severity, level in (("warning", "warning"), ("alarm", "critical"))
+    ]
+    of_cell = [event for event in events if event[4] == "cell_high"]
+    assert of_cell == [("raised", *told[0]), ("raised", *told[1]), ("cleared", *told[0])]
+
+
+async def test_what_the_board_has_said_itself_is_told_once(packs: Packs, hass: HomeAssistant) -> None:
+    pack = await packs.add(*PACK_32S)
+    events = record(hass, pack, ("alarm", "event_type", "source", "alarm"))
+    for number in range(20):
+        packs.tick(0.5)
+        await pack.give(telemetry_32s(alarm_bits=OVERVOLTAGE, counter=number))
+    assert events == [("raised", "board", "cell_overvoltage")]
+    assert pack.value("hazard_bms_fault", Platform.BINARY_SENSOR) == "on"
+
+
+async def test_that_nothing_is_heard_is_told(packs: Packs, hass: HomeAssistant) -> None:
+    pack = await packs.add(*PACK_32S)
+    events = record(hass, pack, GUARDIAN)
+    await packs.advance(601)
+    assert events == [("raised", "guardian", "guardian_data_stale", "warning", "data_stale", "warning", "data")]
 
 
 async def test_settings_that_were_changed_elsewhere(packs: Packs, hass: HomeAssistant) -> None:

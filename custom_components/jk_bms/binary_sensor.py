@@ -14,11 +14,13 @@ from homeassistant.core import HomeAssistant
 from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 
 from .battery.flow import Flow
+from .battery.guardian import GuardianLevel
+from .battery.hazards import Family
 from .bms.alarms import Alarm, Severity, alarms
 from .bms.layout import CONTROL_BITS, Generation
 from .coordinator import JkBmsConfigEntry
 from .entity import JkBmsEntity, PackDescription, async_add_existing
-from .pack_state import PackState
+from .pack_state import PackState, described, has_probe
 
 PARALLEL_UPDATES = 0
 
@@ -113,6 +115,46 @@ def _problems(state: PackState) -> dict[str, list[str]]:
     return {"alarms": [alarm.key for alarm in alarms((state.telemetry.alarm_bits or 0) & _PROBLEMS)]}
 
 
+_MEASURED: Final[dict[Family, Callable[[PackState], bool]]] = {
+    Family.PACK_VOLTAGE: lambda state: state.telemetry.pack_voltage_v is not None,
+    Family.TEMPERATURE: has_probe,
+    Family.CURRENT: lambda state: state.telemetry.current_a is not None,
+    Family.BMS_FAULT: lambda state: state.telemetry.alarm_bits is not None,
+}
+"""Whether a board measures what a family is about; the others are about what all measure."""
+
+
+def _hazards(family: Family) -> JkBmsBinarySensorDescription:
+    """On from a warning on; what is only worth a look is in the attributes."""
+
+    def value(state: PackState) -> bool:
+        findings = state.assessment.findings
+        return any(each.family == family and each.level >= GuardianLevel.WARNING for each in findings)
+
+    def attributes(state: PackState) -> dict[str, object]:
+        return {"hazards": described(each for each in state.assessment.findings if each.family == family)}
+
+    return JkBmsBinarySensorDescription(
+        key=f"hazard_{family}",
+        value_fn=value,
+        exists_fn=_MEASURED.get(family),
+        attributes_fn=attributes,
+        attributes_in_turn=True,
+        of_link=family is Family.DATA,
+        device_class=BinarySensorDeviceClass.PROBLEM,
+    )
+
+
+def _probe_faults(state: PackState) -> dict[str, object]:
+    assessment = state.assessment
+    return {
+        "probes": [
+            {"probe": assessment.probes[fault.probe], "reason": fault.reason}
+            for fault in assessment.thermal.probe_faults
+        ]
+    }
+
+
 BINARY_SENSORS: Final = (
     JkBmsBinarySensorDescription(
         key="charging", value_fn=_flows(Flow.CHARGING), device_class=BinarySensorDeviceClass.BATTERY_CHARGING
@@ -136,6 +178,23 @@ BINARY_SENSORS: Final = (
         key="problem", value_fn=_problem, attributes_fn=_problems, device_class=BinarySensorDeviceClass.PROBLEM
     ),
     *(_alarm(alarm) for alarm in Alarm),
+    *(_hazards(family) for family in Family),
+    JkBmsBinarySensorDescription(
+        key="probe_fault",
+        value_fn=lambda state: bool(state.assessment.thermal.probe_faults),
+        exists_fn=has_probe,
+        attributes_fn=_probe_faults,
+        device_class=BinarySensorDeviceClass.PROBLEM,
+        entity_category=EntityCategory.DIAGNOSTIC,
+    ),
+    JkBmsBinarySensorDescription(
+        key="monitoring_lost",
+        value_fn=attrgetter("assessment.monitoring_lost"),
+        exists_fn=has_probe,
+        of_link=True,
+        device_class=BinarySensorDeviceClass.PROBLEM,
+        entity_category=EntityCategory.DIAGNOSTIC,
+    ),
     JkBmsBinarySensorDescription(
         key="setting_balancer_switch",
         value_fn=lambda state: None if state.settings is None else state.settings.balancer_switch,

@@ -20,6 +20,7 @@ from homeassistant.util import dt as dt_util
 from .battery.advice import Advice, Adviser
 from .battery.energy import Energy, EnergyMeter, stored_energy_kwh
 from .battery.flow import Flow, FlowDetector
+from .battery.protection import ProtectionConfig
 from .battery.time_to_go import TimeToGo, TimeToGoEstimator
 from .bms.gatt import PAIRING_PROBLEMS
 from .bms.link import Link, LinkError, LinkMode, LinkProblem, LinkState, LinkStatus
@@ -37,6 +38,7 @@ from .const import (
     DEFAULT_PAUSE_MINUTES,
     DEFAULT_PUBLISH_INTERVAL_S,
 )
+from .guard import Guard
 from .loans import Loans
 from .memory import MemoryStore
 from .pack_state import PackState
@@ -98,6 +100,13 @@ class JkBmsCoordinator(DataUpdateCoordinator[PackState]):
         self.in_turn = True
         """Whether the update that the entities are being told of is one that the publish interval asks for."""
         self._first_values: asyncio.Future[None] = hass.loop.create_future()
+        self.guard: Final = Guard(
+            hass,
+            entry.entry_id,
+            ProtectionConfig(frame_period_s=interval_s) if periodic else ProtectionConfig(),
+            is_paused=lambda: self._paused_until is not None,
+            on_news=self._tell,
+        )
         self._energy_meter = EnergyMeter(self.stale_after_s)
         self._time_to_go = TimeToGoEstimator()
         self._adviser = Adviser()
@@ -141,6 +150,7 @@ class JkBmsCoordinator(DataUpdateCoordinator[PackState]):
             # Every advertisement counts: it says that nobody holds the board any more, even if it says nothing new.
             bluetooth.async_register_advertisement_callback(self.hass, self._on_advertisement, self.address)
         )
+        await self.guard.async_start()
         await self.link.start()
         try:
             async with asyncio.timeout(START_TIMEOUT_S):
@@ -158,6 +168,7 @@ class JkBmsCoordinator(DataUpdateCoordinator[PackState]):
             self._cancel_watchdog()
             self._cancel_watchdog = None
         await self.link.stop()
+        await self.guard.async_stop()
 
     async def _async_home_assistant_stops(self, _event: Event) -> None:
         await self.async_shutdown()
@@ -227,6 +238,7 @@ class JkBmsCoordinator(DataUpdateCoordinator[PackState]):
         self._energy = self._energy_meter.step(telemetry, now_s)
         self._hours_to_go = self._time_to_go.step(telemetry, now_s)
         self._direction = self._flow.step(telemetry, now_s)
+        self.guard.step(telemetry, self._settings, now_s)
         if not self._fresh:
             self._fresh = True
             self._watch(self.stale_after_s)
@@ -286,7 +298,8 @@ class JkBmsCoordinator(DataUpdateCoordinator[PackState]):
 
     def _tell(self, *, in_turn: bool = False) -> None:
         """Tell the entities, once the pack is known."""
-        if self._telemetry is None or self._device_info is None:
+        assessment = self.guard.assessment
+        if self._telemetry is None or self._device_info is None or assessment is None:
             return
         if in_turn or self.data is None:
             info = bluetooth.async_last_service_info(self.hass, self.address, connectable=True)
@@ -302,6 +315,7 @@ class JkBmsCoordinator(DataUpdateCoordinator[PackState]):
                 flow=self._direction,
                 energy=self._energy,
                 time_to_go=self._hours_to_go,
+                assessment=assessment,
                 stored_energy_kwh=stored_energy_kwh(self._telemetry, self._settings),
                 findings=self._adviser.step(
                     self._settings, self._device_info, self._telemetry, self.receiver.board, self._accepted

@@ -10,7 +10,9 @@ from homeassistant.const import EntityCategory
 from homeassistant.core import HomeAssistant, callback
 from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 
-from .bms.alarms import alarms
+from .battery.guardian import Finding, GuardianLevel
+from .battery.hazards import Family
+from .bms.alarms import Severity, alarms
 from .bms.registers import SETTINGS_BY_KEY, Kind, Setting, numbers
 from .coordinator import JkBmsConfigEntry, JkBmsCoordinator
 from .entity import JkBmsEntity, PackDescription, async_add_existing
@@ -24,6 +26,9 @@ CLEARED: Final = "cleared"
 CHANGED_HERE: Final = "changed_here"
 CHANGED_ELSEWHERE: Final = "changed_elsewhere"
 
+BOARD: Final = "board"
+GUARDIAN: Final = "guardian"
+
 
 @dataclass(frozen=True, kw_only=True)
 class JkBmsEventDescription(PackDescription, EventEntityDescription):
@@ -34,11 +39,21 @@ def _alarm_bits(state: PackState) -> int | None:
     return state.telemetry.alarm_bits
 
 
+def _alarming(state: PackState) -> dict[str, Finding]:
+    """Return by key what the guardian has found of its own and alarms the owner of."""
+    return {
+        finding.key: finding
+        for finding in state.assessment.findings
+        if finding.level >= GuardianLevel.WARNING and finding.family != Family.BMS_FAULT
+    }
+
+
 ALARM: Final = JkBmsEventDescription(
     key="alarm",
     value_fn=lambda _: None,  # only an event is news, and whether there can be any
-    exists_fn=lambda state: _alarm_bits(state) is not None,
+    exists_fn=lambda _: True,
     event_types=[RAISED, CLEARED],
+    of_link=True,  # that nothing is heard any more is an alarm, too
 )
 
 SETTING_CHANGED: Final = JkBmsEventDescription(
@@ -60,27 +75,61 @@ async def async_setup_entry(
 
 
 class JkBmsAlarmEvent(JkBmsEntity, EventEntity):
-    """Compares each frame's alarms with those of the frame before; what stood at the start is no news."""
+    """Compares each frame's alarms with those of the frame before; what stood at the start is no news.
+
+    The guardian's warnings and whatever is worse are alarms like the board's own. Those of the board it only repeats,
+    so they are told once.
+    """
 
     entity_description: JkBmsEventDescription
 
     def __init__(self, coordinator: JkBmsCoordinator, description: JkBmsEventDescription) -> None:
         super().__init__(coordinator, description)
         self._known = _alarm_bits(coordinator.state) or 0
+        self._found = _alarming(coordinator.state)
 
     @callback
     @override
     def _handle_coordinator_update(self) -> None:
         super()._handle_coordinator_update()
+        self._tell_of_board()
+        self._tell_of_guardian()
+
+    def _tell_of_board(self) -> None:
         known, bits = self._known, _alarm_bits(self.coordinator.state)
         if bits is None or bits == known:
             return
         self._known = bits
         for alarm in alarms(bits ^ known):
             self._trigger_event(
-                RAISED if bits >> alarm & 1 else CLEARED, {"alarm": alarm.key, "severity": alarm.severity}
+                RAISED if bits >> alarm & 1 else CLEARED,
+                {"source": BOARD, "alarm": alarm.key, "severity": alarm.severity},
             )
             self.async_write_ha_state()
+
+    def _tell_of_guardian(self) -> None:
+        before, self._found = self._found, _alarming(self.coordinator.state)
+        for key, finding in before.items():
+            if key not in self._found:
+                self._tell(CLEARED, finding)
+        for key, finding in self._found.items():
+            if key not in before or finding.level > before[key].level:
+                self._tell(RAISED, finding)
+
+    def _tell(self, event_type: str, finding: Finding) -> None:
+        self._trigger_event(
+            event_type,
+            {
+                **finding.placeholders,
+                "source": GUARDIAN,
+                "alarm": f"{GUARDIAN}_{finding.cause}",
+                "severity": Severity.WARNING if finding.level is GuardianLevel.WARNING else Severity.ALARM,
+                "key": finding.key,
+                "level": finding.level.name.lower(),
+                "family": finding.family,
+            },
+        )
+        self.async_write_ha_state()
 
 
 class JkBmsSettingChangedEvent(JkBmsEntity, EventEntity):

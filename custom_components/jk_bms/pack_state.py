@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
 from .battery.advice import Advice
 from .battery.energy import Energy
 from .battery.flow import Flow
+from .battery.guardian import Assessment, Finding
 from .battery.time_to_go import TimeToGo
 from .bms.board import Board
 from .bms.layout import FrameType
@@ -28,6 +30,8 @@ class PackState:
     energy: Energy
     """Since the integration was started; the entities add what they remember of before."""
     time_to_go: TimeToGo
+    assessment: Assessment
+    """Whether it is safe, as of the last frame or of the silence since."""
     stored_energy_kwh: float | None
     findings: tuple[Advice, ...] | None
     """Settings to review, without those that the owner wants as they are; None where there is no advice."""
@@ -48,6 +52,19 @@ class PackState:
     """Name of the adapter or proxy that carries the link."""
     paused_until: datetime | None
     signal_strength_dbm: int | None
+
+
+def has_probe(state: PackState) -> bool:
+    """Return whether a temperature of the cells has been heard of."""
+    return bool(state.assessment.probes)
+
+
+def described(findings: Iterable[Finding]) -> list[dict[str, str]]:
+    """Return findings as an attribute says them."""
+    return [
+        {"key": finding.key, "level": finding.level.name.lower(), "cause": finding.cause, **finding.placeholders}
+        for finding in findings
+    ]
 
 
 def said_of(setting: Setting, state: PackState) -> SettingValue | None:

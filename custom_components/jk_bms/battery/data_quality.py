@@ -55,6 +55,10 @@ class Pulse:
             since_s.append(self._same_since_s)
         return self._heard_s - min(since_s)
 
+    def excuse(self, now_s: float) -> None:
+        """Take note that nobody listened until now."""
+        self._heard_s = now_s
+
     def step(self, telemetry: Telemetry, now_s: float) -> bool:
         """Take a frame; tell whether it is another than the one before."""
         last, self._heard_s = self._last, now_s

@@ -144,6 +144,10 @@ class ProtectionEngine:
         self._age(self._pulse.silent_s(now_s), now_s)
         return self._assess()
 
+    def excuse(self, now_s: float) -> None:
+        """Take note that the silence up to now was wanted, such as in a pause: it is no stale data."""
+        self._pulse.excuse(now_s)
+
     def acknowledge(self) -> ProtectionAssessment:
         """Take note that the owner has seen what was critical; return what is wrong."""
         assessment = self._assessment

@@ -1,0 +1,211 @@
+"""What is wrong with a pack, all in all: protection and heat, in one order of levels.
+
+The levels of heat are those of hazards, and emergency is one more. What is known worst is held while nothing new is:
+being blind never makes a pack look better.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from enum import IntEnum
+from math import isfinite
+from operator import attrgetter
+from typing import Final
+
+from ..bms.telemetry import BalanceAction, Chemistry, Settings, Telemetry
+from .chemistry import chemistry_of
+from .data_quality import PROBES
+from .hazards import Hazard, Kind
+from .protection import ProtectionAssessment, ProtectionConfig, ProtectionEngine
+from .thermal.config import THRESHOLDS, ThermalConfig
+from .thermal.engine import ThermalEngine
+from .thermal.interface import Cause, ThermalAssessment, ThermalLevel, ThermalSample
+
+HEAT: Final = "heat"
+"""Key and family of what is found of heat."""
+HEAT_HELD: Final = "heat_held"
+"""Nothing speaks for the level any more, but it is not over yet."""
+CAUSES: Final = (*Kind, *(f"{HEAT}_{cause}" for cause in Cause), HEAT_HELD)
+"""Translation keys of all causes."""
+SHOWN_C: Final = (45.0, 50.0, 55.0, 60.0)
+"""For which the time until then is published, whatever the cells are of."""
+_CAPACITIES_AH: Final = (1.0, 5000.0)
+_MOS_LIMITS_C: Final = (50.0, 150.0)
+_LOST_AFTER_PERIODS: Final = 3.0
+_READINGS: Final = {probe: attrgetter(f"{probe}_c") for probe in PROBES}
+
+
+class GuardianLevel(IntEnum):
+    """How bad it is, all in all."""
+
+    OK = 0
+    ADVISORY = 1
+    WARNING = 2
+    CRITICAL = 3
+    EMERGENCY = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that is wrong."""
+
+    key: str
+    """What tells the findings of a pack apart."""
+    family: str
+    level: GuardianLevel
+    cause: str
+    """Translation key of the sentence that says it."""
+    since_s: float
+    placeholders: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Assessment:
+    """What is known of the safety of a pack at one moment."""
+
+    level: GuardianLevel
+    findings: tuple[Finding, ...]
+    """The worst first; of two alike the older."""
+    protection: ProtectionAssessment
+    thermal: ThermalAssessment
+    probes: tuple[str, ...]
+    """The fields, without their unit, that the probes of the thermal assessment are read from."""
+    monitoring_lost: bool
+    """No temperature was heard of for longer than readings are apart."""
+
+    @property
+    def unacknowledged(self) -> tuple[str, ...]:
+        """Keys of what became critical and nobody has said yet that he has seen it."""
+        heat = (HEAT,) if self.thermal.acknowledgement_wanted else ()
+        return (*sorted(self.protection.latched), *heat)
+
+
+class Guardian:
+    """Watches one pack. `restored` is what `state` said before a restart; what of it can't be read is left out."""
+
+    def __init__(self, config: ProtectionConfig, restored: object = None) -> None:
+        known = restored if isinstance(restored, dict) else {}
+        self._config = config
+        self._latched = frozenset(_texts(known.get("latched")))
+        self._protection = ProtectionEngine(config, self._latched)
+        self._probes = tuple([probe for probe in _texts(known.get("probes")) if probe in PROBES])
+        self._absent = [probe for probe in PROBES if probe not in self._probes]
+        self._thermal_config = _thermal_config(config.chemistry, None)
+        self._thermal = ThermalEngine(self._thermal_config, known.get("thermal"))
+        self._settings: Settings | None = None
+        self._said_chemistry: Chemistry | None = None
+        self._heat: Finding | None = None
+
+    def step(
+        self, telemetry: Telemetry, settings: Settings | None, ambient_c: float | None, now_s: float
+    ) -> Assessment:
+        """Take a frame at a monotonic time in seconds, the settings as last read, and the temperature of the room."""
+        if settings is not self._settings or telemetry.chemistry is not self._said_chemistry:
+            self._settings, self._said_chemistry = settings, telemetry.chemistry
+            self._adapt(self._config.chemistry or chemistry_of(telemetry, settings), settings)
+        found = tuple([probe for probe in self._absent if _READINGS[probe](telemetry) is not None])
+        if found:
+            # In the order in which they turn up: what has been learned of the others stays theirs.
+            self._probes += found
+            self._absent = [probe for probe in self._absent if probe not in found]
+        sample = ThermalSample(
+            probes_c=tuple([_READINGS[probe](telemetry) for probe in self._probes]),
+            mos_temperature_c=telemetry.mos_temperature_c,
+            current_a=telemetry.current_a,
+            cell_voltages_v=telemetry.cell_voltages_v,
+            heating=telemetry.heating is True,
+            balancing_cells=() if telemetry.balance_action is BalanceAction.OFF else None,
+            ambient_c=ambient_c,
+        )
+        return self._assess(self._protection.step(telemetry, settings, now_s), self._thermal.step(sample, now_s), now_s)
+
+    def silent(self, now_s: float) -> Assessment:
+        """Return what is known at a time at which no frame came."""
+        return self._assess(self._protection.stale(now_s), self._thermal.step(None, now_s), now_s)
+
+    def excuse(self, now_s: float) -> None:
+        """Take note that the silence up to now was wanted."""
+        self._protection.excuse(now_s)
+
+    def acknowledge(self) -> None:
+        """Take note that the owner has seen what was critical."""
+        self._latched = self._protection.acknowledge().latched
+        self._thermal.acknowledge()
+
+    def state(self) -> dict[str, object]:
+        """Return what has to be kept over a restart, for JSON."""
+        return {
+            "latched": sorted(self._latched),
+            "probes": list(self._probes),
+            "thermal": self._thermal.remember(),
+        }
+
+    def _adapt(self, chemistry: Chemistry | None, settings: Settings | None) -> None:
+        """Let the thermal engine go by what the pack turns out to be; it keeps what it has learned and its level."""
+        config = _thermal_config(chemistry, settings)
+        if config != self._thermal_config:
+            self._thermal_config = config
+            self._thermal = ThermalEngine(config, self._thermal.remember())
+
+    def _assess(self, protection: ProtectionAssessment, thermal: ThermalAssessment, now_s: float) -> Assessment:
+        probes = self._probes
+        self._latched = protection.latched
+        if thermal.level is not None:
+            self._heat = _heat(thermal, probes) if thermal.level else None
+        findings = [_of_hazard(hazard) for hazard in protection.hazards]
+        if self._heat is not None:
+            findings.append(self._heat)
+            findings.sort(key=lambda finding: (-finding.level, finding.since_s))
+        blind_since_s = thermal.blind_since_s
+        tolerated_s = _LOST_AFTER_PERIODS * self._config.frame_period_s
+        return Assessment(
+            level=findings[0].level if findings else GuardianLevel.OK,
+            findings=tuple(findings),
+            protection=protection,
+            thermal=thermal,
+            probes=probes,
+            monitoring_lost=blind_since_s is not None and now_s - blind_since_s > tolerated_s,
+        )
+
+
+def _thermal_config(chemistry: Chemistry | None, settings: Settings | None) -> ThermalConfig:
+    """Return what the heat is judged by; for what is unknown, that of the packs that most boards are in."""
+    usual = ThermalConfig()
+    capacity_ah = None if settings is None else settings.nominal_capacity_ah
+    mos_limit_c = None if settings is None else settings.mos_overtemperature_c
+    return replace(
+        usual,
+        capacity_ah=_within(_CAPACITIES_AH, capacity_ah) or usual.capacity_ah,
+        thresholds=replace(THRESHOLDS[chemistry or Chemistry.LFP], shown_c=SHOWN_C),
+        mos_limit_c=_within(_MOS_LIMITS_C, mos_limit_c) or usual.mos_limit_c,
+        plateau_v=usual.plateau_v if chemistry in (None, Chemistry.LFP) else None,
+    )
+
+
+def _within(range_: tuple[float, float], value: float | None) -> float | None:
+    return value if value is not None and isfinite(value) and range_[0] <= value <= range_[1] else None
+
+
+def _of_hazard(hazard: Hazard) -> Finding:
+    return Finding(
+        hazard.key, hazard.family, GuardianLevel(hazard.level), hazard.cause, hazard.since_s, hazard.placeholders
+    )
+
+
+def _heat(thermal: ThermalAssessment, probes: tuple[str, ...]) -> Finding:
+    level = GuardianLevel(thermal.level or ThermalLevel.NORMAL)
+    if not thermal.causes:
+        return Finding(HEAT, HEAT, level, HEAT_HELD, thermal.level_since_s)
+    worst = thermal.causes[0]
+    numbers = {"value": worst.value, "limit": worst.limit, "slope": worst.slope_c_min}
+    placeholders = {name: f"{number:.1f}" for name, number in numbers.items() if number is not None}
+    if worst.probe is not None:
+        placeholders["probe"] = probes[worst.probe]
+    if worst.cell is not None:
+        placeholders["cell"] = str(worst.cell + 1)
+    return Finding(HEAT, HEAT, level, f"{HEAT}_{worst.cause}", thermal.level_since_s, placeholders)
+
+
+def _texts(stored: object) -> list[str]:
+    return [each for each in stored if isinstance(each, str)] if isinstance(stored, list) else []
