@@ -17,6 +17,7 @@ from .pack_values import (
     SETTINGS_24S,
     SETTINGS_32S,
     SETTINGS_JK04,
+    ladder,
     telemetry_24s,
     telemetry_32s,
     telemetry_jk04,
@@ -82,10 +83,10 @@ async def test_what_came_while_the_link_was_lost_is_news(packs: Packs, hass: Hom
 async def test_oldest_boards_know_no_alarms_but_the_guardian_does(packs: Packs, hass: HomeAssistant) -> None:
     pack = await packs.add(*PACK_JK04)
     events = record(hass, pack, GUARDIAN)
-    for number in range(3):
+    for number in range(4):
         packs.tick(0.5)
-        await pack.give(telemetry_jk04((3.62,) * 16, counter=number))
-    assert events[0] == ("raised", "guardian", "guardian_cell_high", "alarm", "cell_high", "critical", "cell_voltage")
+        await pack.give(telemetry_jk04(ladder(15), counter=number))
+    assert events == [("raised", "guardian", "guardian_cell_count", "alarm", "cell_count", "critical", "data")]
 
 
 async def test_what_the_guardian_finds(packs: Packs, hass: HomeAssistant) -> None:
@@ -106,7 +107,7 @@ async def test_what_the_guardian_finds(packs: Packs, hass: HomeAssistant) -> Non
     assert events == [], "what is only worth a look is no alarm"
     await run(12, cell_v=3.53)
     await run(2, cell_v=3.61)
-    await run(120, cell_v=3.3)
+    await run(130, cell_v=3.3)
     told = [
         ("guardian", "guardian_cell_high", severity, "cell_high", level, "cell_voltage")
         for severity, level in (("warning", "warning"), ("alarm", "critical"))

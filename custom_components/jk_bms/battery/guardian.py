@@ -104,10 +104,9 @@ class Guardian:
         if settings is not self._settings or telemetry.chemistry is not self._said_chemistry:
             self._settings, self._said_chemistry = settings, telemetry.chemistry
             self._adapt(self._config.chemistry or chemistry_of(telemetry, settings), settings)
-        found = tuple([probe for probe in self._absent if _READINGS[probe](telemetry) is not None])
-        if found:
+        if found := [probe for probe in self._absent if _READINGS[probe](telemetry) is not None]:
             # In the order in which they turn up: what has been learned of the others stays theirs.
-            self._probes += found
+            self._probes += tuple(found)
             self._absent = [probe for probe in self._absent if probe not in found]
         sample = ThermalSample(
             probes_c=tuple([_READINGS[probe](telemetry) for probe in self._probes]),

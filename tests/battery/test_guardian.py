@@ -1,0 +1,263 @@
+"""Protection and heat together: the order of levels, what is held while nothing is heard, what a restart leaves."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import fields, is_dataclass, replace
+from math import inf, isfinite, nan
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import settings as hypothesis_settings
+from hypothesis import strategies as st
+
+from custom_components.jk_bms.battery.guardian import CAUSES, Assessment, Guardian, GuardianLevel
+from custom_components.jk_bms.battery.hazards import Kind
+from custom_components.jk_bms.battery.protection import ProtectionConfig
+from custom_components.jk_bms.battery.thermal.interface import Cause, ThermalLevel
+from custom_components.jk_bms.bms.telemetry import BalanceAction, Chemistry, Settings
+
+from ..pack_values import SETTINGS_32S, telemetry_32s, telemetry_balancer
+from .pack_life import FRAME_S
+
+HOT = {"temperature_1_c": 56.0, "temperature_2_c": 56.0}
+VERY_HOT = {"temperature_1_c": 66.0, "temperature_2_c": 66.0}
+HIGH: dict[str, Any] = {"cells_v": (3.62,) * 16}
+
+
+class Watched:
+    """Frames of one pack, each with the next count and time."""
+
+    def __init__(self, config: ProtectionConfig | None = None, restored: object = None) -> None:
+        self.guardian = Guardian(config or ProtectionConfig(), restored)
+        self.settings: Settings | None = SETTINGS_32S
+        self.now_s = 1000.0
+        self.frames = 0
+
+    def frame(self, **changes: Any) -> Assessment:
+        self.now_s += FRAME_S
+        self.frames += 1
+        current_a = 10 + self.frames % 2 / 1000
+        values = {"counter": self.frames % 256, "run_time_s": int(self.now_s), "current_a": current_a}
+        return self.guardian.step(telemetry_32s(**values | changes), self.settings, 20.0, self.now_s)
+
+    def run(self, seconds: float, **changes: Any) -> Assessment:
+        for _ in range(int(seconds / FRAME_S)):
+            assessment = self.frame(**changes)
+        return assessment
+
+    def silence(self, seconds: float) -> Assessment:
+        self.now_s += seconds
+        return self.guardian.silent(self.now_s)
+
+    def restarted(self) -> Watched:
+        stored = json.loads(json.dumps(self.guardian.state(), allow_nan=False))
+        again = Watched(restored=stored)
+        again.frames = self.frames
+        return again
+
+
+def causes(assessment: Assessment) -> list[tuple[str, int]]:
+    return [(finding.cause, int(finding.level)) for finding in assessment.findings]
+
+
+def test_a_healthy_pack() -> None:
+    assessment = Watched().run(30)
+    assert (assessment.level, assessment.findings, assessment.unacknowledged) == (GuardianLevel.OK, (), ())
+    assert assessment.probes == ("temperature_1", "temperature_2")
+    assert not assessment.monitoring_lost
+
+
+def test_levels_of_heat_are_levels_of_hazards() -> None:
+    assert [level.value for level in ThermalLevel] == [level.value for level in GuardianLevel]
+    for temperature_c, level in ((44.0, 1), (49.0, 2), (56.0, 3), (66.0, 4)):
+        assessment = Watched().run(10, temperature_1_c=temperature_c, temperature_2_c=temperature_c)
+        assert assessment.level >= level
+        (heat,) = [finding for finding in assessment.findings if finding.key == "heat"]
+        assert (heat.cause, heat.family, heat.level) == ("heat_temperature", "heat", level)
+        assert heat.placeholders["value"] == f"{temperature_c:.1f}"
+        assert heat.placeholders["probe"] == "temperature_1"
+
+
+def test_the_worst_is_named_first_and_of_two_alike_the_older() -> None:
+    pack = Watched()
+    assert causes(pack.run(2, **HIGH))[0] == ("cell_high", 3)
+    assert causes(pack.run(10, **HIGH | HOT))[0] == ("cell_high", 3)
+    worst = pack.run(10, **HIGH | VERY_HOT).findings[0]
+    assert (worst.key, worst.level) == ("heat", GuardianLevel.EMERGENCY)
+
+
+def test_every_cause_has_a_key_of_its_own() -> None:
+    assert len(set(CAUSES)) == len(Kind) + len(Cause) + 1
+
+
+def test_a_level_outlasts_its_causes() -> None:
+    pack = Watched()
+    pack.run(10, **HOT)
+    assessment = pack.run(600, temperature_1_c=40.0, temperature_2_c=40.0)
+    (heat,) = [finding for finding in assessment.findings if finding.key == "heat"]
+    assert (heat.cause, heat.level, heat.placeholders) == ("heat_held", 3, {})
+
+
+def test_being_blind_makes_nothing_better() -> None:
+    pack = Watched()
+    pack.run(10, **VERY_HOT)
+    for _ in range(30):
+        assessment = pack.silence(30)
+    assert assessment.thermal.level is None
+    assert assessment.level is GuardianLevel.EMERGENCY
+    assert ("data_stale", 2) in causes(assessment)
+    assert assessment.monitoring_lost
+
+
+def test_a_silence_that_was_wanted_is_no_stale_data() -> None:
+    wanted, lost = Watched(), Watched()
+    for pack in (wanted, lost):
+        pack.run(10)
+        pack.now_s += 900
+    wanted.guardian.excuse(wanted.now_s)
+    assert wanted.frame().level is GuardianLevel.OK
+    assert causes(lost.frame()) == [("data_stale", 2)]
+
+
+def test_readings_far_apart_are_no_loss() -> None:
+    seldom = Watched(ProtectionConfig(frame_period_s=300))
+    seldom.run(2)
+    assert not seldom.silence(800).monitoring_lost
+    assert seldom.silence(200).monitoring_lost
+
+
+def test_probes_keep_their_place() -> None:
+    pack = Watched()
+    assert pack.frame(temperature_1_c=None).probes == ("temperature_2",)
+    assert pack.frame(temperature_4_c=21.0).probes == ("temperature_2", "temperature_1", "temperature_4")
+    assessment = pack.restarted().run(12, temperature_2_c=56.0)
+    assert assessment.probes == ("temperature_2", "temperature_1", "temperature_4")
+    (heat,) = [each for each in assessment.findings if each.key == "heat"]
+    assert heat.placeholders["probe"] == "temperature_2"
+
+
+def test_a_sagging_cell_is_counted_from_one() -> None:
+    pack = Watched()
+    pack.run(1200, cells_v=(3.3,) * 16, current_a=0.0)
+    sagging = (*(3.3,) * 6, 3.1, *(3.3,) * 9)
+    assessment = pack.run(120, cells_v=sagging, current_a=0.0)
+    (heat,) = [each for each in assessment.findings if each.key == "heat"]
+    assert heat.cause == "heat_cell_sag"
+    assert heat.placeholders["cell"] == "7"
+
+
+def test_heat_is_judged_by_the_chemistry() -> None:
+    lto = Watched(ProtectionConfig(chemistry=Chemistry.LTO))
+    assert "heat" not in {finding.key for finding in lto.run(10, temperature_1_c=49.0, temperature_2_c=49.0).findings}
+    pack = Watched()
+    pack.settings = None
+    assert pack.run(10, temperature_1_c=41.0, temperature_2_c=41.0).thermal.level is ThermalLevel.NORMAL
+    li_ion = pack.run(600, temperature_1_c=41.0, temperature_2_c=41.0, chemistry=Chemistry.LI_ION)
+    assert li_ion.thermal.level is ThermalLevel.COOL
+    assert [crossing.threshold_c for crossing in li_ion.thermal.crossings] == [45, 50, 55, 60]
+
+
+@pytest.mark.parametrize("capacity_ah", [0.0, nan, inf, -280.0, None])
+def test_a_capacity_that_cant_be_is_left_out(capacity_ah: float | None) -> None:
+    pack = Watched()
+    pack.settings = replace(SETTINGS_32S, nominal_capacity_ah=capacity_ah)
+    assert pack.run(30).level is GuardianLevel.OK
+
+
+def test_restart_keeps_what_nobody_has_seen_until_he_has() -> None:
+    pack = Watched()
+    assert pack.run(10, **HIGH | VERY_HOT).level is GuardianLevel.EMERGENCY
+    again = pack.restarted()
+    assessment = again.run(10)
+    assert {"cell_high", "pack_high"} <= set(assessment.unacknowledged)
+    assert assessment.level is GuardianLevel.EMERGENCY
+    assert again.guardian.state()["latched"] == sorted(assessment.protection.latched)
+    again.guardian.acknowledge()
+    assert again.guardian.state()["latched"] == []
+    assert again.run(1).unacknowledged == ()
+
+
+def test_what_comes_from_one_spot_wants_to_be_acknowledged() -> None:
+    pack = Watched()
+    pack.run(60)
+    for step in range(120):
+        assessment = pack.frame(temperature_1_c=round(21.5 + step * 0.1, 1))
+    assert assessment.unacknowledged == ("heat",)
+    pack.guardian.acknowledge()
+    assert pack.silence(1).unacknowledged == ()
+
+
+@pytest.mark.parametrize(
+    "stored",
+    [[], 7, {"latched": 3, "probes": [1, "attic"], "thermal": "x"}, {"probes": None, "thermal": {"level": [9]}}],
+)
+def test_what_is_stored_and_makes_no_sense_is_left_out(stored: object) -> None:
+    assert Watched(restored=stored).run(10).level is GuardianLevel.OK
+
+
+@pytest.mark.parametrize("action", [None, *BalanceAction])
+def test_balancers(action: BalanceAction | None) -> None:
+    guardian = Guardian(ProtectionConfig())
+    for number in range(60):
+        assessment = guardian.step(telemetry_balancer(counter=number, balance_action=action), None, None, number / 2)
+    assert assessment.thermal.level is ThermalLevel.NORMAL
+
+
+def check(value: object) -> None:
+    """No number that isn't one, anywhere."""
+    if isinstance(value, float):
+        assert isfinite(value)
+    elif is_dataclass(value):
+        for each in fields(value):
+            check(getattr(value, each.name))
+    elif isinstance(value, tuple):
+        for item in value:
+            check(item)
+
+
+temperatures = st.one_of(st.none(), st.sampled_from((nan, inf, -40.0, 0.0, 85.0, 255.0)), st.floats(-60, 200))
+frames = st.fixed_dictionaries(
+    {
+        "cells_v": st.lists(st.one_of(st.none(), st.floats(0.1, 5)), min_size=1, max_size=16).filter(any).map(tuple),
+        "counter": st.integers(0, 255),
+        "current_a": st.one_of(st.none(), st.sampled_from((nan, inf)), st.floats(-400, 400)),
+        **{f"temperature_{probe}_c": temperatures for probe in (1, 2, 4, 5)},
+        "mos_temperature_c": temperatures,
+        "alarm_bits": st.one_of(st.none(), st.integers(0, (1 << 29) - 1)),
+        "chemistry": st.one_of(st.none(), st.sampled_from(Chemistry)),
+        "charge_mosfet": st.one_of(st.none(), st.booleans()),
+        "heating": st.one_of(st.none(), st.booleans()),
+    }
+)
+steps = st.tuples(
+    st.one_of(st.just(0.5), st.floats(0, 5000)),
+    st.one_of(st.none(), frames),
+    st.booleans(),
+    st.sampled_from((None, SETTINGS_32S)),
+    st.one_of(st.none(), st.just(nan), st.floats(-40, 60)),
+    st.integers(1, 6),
+)
+
+
+@hypothesis_settings(max_examples=100, deadline=None)
+@given(st.lists(steps, max_size=15))
+def test_whatever_comes(
+    course: list[tuple[float, dict[str, Any] | None, bool, Settings | None, float | None, int]],
+) -> None:
+    guardian = Guardian(ProtectionConfig())
+    now_s = 0.0
+    for after_s, frame, restarts, pack_settings, ambient_c, times in course:
+        for _ in range(times):
+            now_s += after_s
+            if frame is None:
+                assessment = guardian.silent(now_s)
+            else:
+                assessment = guardian.step(telemetry_32s(**frame), pack_settings, ambient_c, now_s)
+            check(assessment.findings)
+            check(assessment.thermal)
+            assert assessment.level == max((finding.level for finding in assessment.findings), default=0)
+            assert all(finding.cause in CAUSES for finding in assessment.findings)
+        if restarts:
+            guardian = Guardian(ProtectionConfig(), json.loads(json.dumps(guardian.state(), allow_nan=False)))
