@@ -234,6 +234,16 @@ def test_mosfet_forecast() -> None:
     assert kinds(pack.run(4))[Cause.MOS_FORECAST] == COOL
 
 
+def test_hot_mosfets_count_while_no_probe_does() -> None:
+    pack = Pack()
+    pack.run(2)
+    pack.levels_c.clear()
+    pack.others = replace(pack.others, mos_temperature_c=89.0)
+    assert pack.run(1).level is REDUCE
+    pack.others = replace(pack.others, mos_temperature_c=30.0)
+    assert pack.run(8).level is REDUCE, "nobody knows whether it has become cool"
+
+
 def test_mosfets_are_left_out_where_their_limit_is_unknown() -> None:
     pack = Pack(config=ThermalConfig(mos_limit_c=None))
     pack.others = replace(pack.others, mos_temperature_c=95.0)

@@ -32,7 +32,7 @@ there (delay to a level as a share of the reference's, mean over the faults; err
 
 from __future__ import annotations
 
-from math import isfinite
+from math import inf, isfinite
 from typing import Final
 
 from .causes import Causes
@@ -453,13 +453,13 @@ class ThermalEngine:
 
     def _climb(self, causes: tuple[ThermalCause, ...], counting: list[int], now_s: float) -> None:
         thresholds = self._config.thresholds
-        probes = [self._probes[index] for index in counting]
-        if not probes:
-            return  # nobody knows whether it has become cool
-        hottest_c = max(probe.fast.level_c for probe in probes)
+        wanted = causes[0].level if causes else ThermalLevel.NORMAL
+        if not counting:  # nobody knows whether it has become cool, but it may well have become worse
+            wanted = max(wanted, self._ladder.level)
+        hottest_c = max((self._probes[index].fast.level_c for index in counting), default=inf)
         predicted_c = hottest_c if self._predicted_c is None else max(hottest_c, self._predicted_c)
         self._ladder.step(
-            causes[0].level if causes else ThermalLevel.NORMAL,
+            wanted,
             now_s,
             local=any(cause.level >= ThermalLevel.STOP and cause.cause in LOCAL_CAUSES for cause in causes),
             warm=predicted_c >= thresholds.cool_release_c,
