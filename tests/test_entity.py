@@ -25,7 +25,7 @@ ICONS: dict[str, Any] = json.loads((ROOT / "icons.json").read_text())["entity"]
 
 DESCRIPTIONS: dict[Platform, tuple[PackDescription, ...]] = {
     Platform.BINARY_SENSOR: binary_sensor.BINARY_SENSORS,
-    Platform.BUTTON: (button.READ_AGAIN, button.SET_CLOCK, button.RESTART),
+    Platform.BUTTON: (button.READ_AGAIN, button.ACKNOWLEDGE, button.SET_CLOCK, button.RESTART),
     Platform.EVENT: (event.ALARM, event.SETTING_CHANGED, log_event.LOG_ENTRY),
     Platform.NUMBER: number.NUMBERS,
     Platform.SELECT: select.SELECTS,

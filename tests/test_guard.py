@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from homeassistant.const import EVENT_HOMEASSISTANT_STOP, STATE_UNAVAILABLE, STATE_UNKNOWN, Platform
+from homeassistant.const import ATTR_ENTITY_ID, EVENT_HOMEASSISTANT_STOP, STATE_UNAVAILABLE, STATE_UNKNOWN, Platform
 from homeassistant.core import HomeAssistant
 
 from custom_components.jk_bms.battery.hazards import Family
@@ -201,3 +201,14 @@ async def test_removal_forgets(packs: Packs, hass: HomeAssistant, hass_storage: 
     await hass.config_entries.async_remove(pack.entry.entry_id)
     await hass.async_block_till_done()
     assert stored(hass_storage, pack) is None
+
+
+async def test_what_was_critical_is_acknowledged_by_a_button(packs: Packs, hass: HomeAssistant) -> None:
+    pack = await packs.add(*PACK_32S)
+    frames = Frames(packs, pack)
+    await frames.run(3, cells_v=(3.62,) * 16)
+    assert pack.get("guardian_level").attributes["unacknowledged"]
+    button = {ATTR_ENTITY_ID: pack.entity_id(Platform.BUTTON, "acknowledge")}
+    await hass.services.async_call("button", "press", button, blocking=True)
+    await frames.run(150)
+    assert not pack.get("guardian_level").attributes["unacknowledged"]

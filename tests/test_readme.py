@@ -13,7 +13,7 @@ import pytest
 from homeassistant.util.yaml import parse_yaml
 
 from custom_components.jk_bms.binary_sensor import BINARY_SENSORS
-from custom_components.jk_bms.button import READ_AGAIN, RESTART, SET_CLOCK
+from custom_components.jk_bms.button import ACKNOWLEDGE, READ_AGAIN, RESTART, SET_CLOCK
 from custom_components.jk_bms.event import ALARM, SETTING_CHANGED
 from custom_components.jk_bms.log_event import LOG_ENTRY
 from custom_components.jk_bms.number import NUMBERS
@@ -27,7 +27,7 @@ DOCUMENTS = [PROJECT / "README.md", PROJECT / "CONTRIBUTING.md", *sorted((PROJEC
 DESCRIPTIONS = {
     "sensor": (*SENSORS, *ENERGIES),
     "binary_sensor": BINARY_SENSORS,
-    "button": (READ_AGAIN, SET_CLOCK, RESTART),
+    "button": (READ_AGAIN, ACKNOWLEDGE, SET_CLOCK, RESTART),
     "event": (ALARM, SETTING_CHANGED, LOG_ENTRY),
     "number": NUMBERS,
     "select": SELECTS,

@@ -1,4 +1,4 @@
-"""Buttons: read device information and settings again, set the board's clock, restart the board."""
+"""Buttons: read again what the board says of itself, acknowledge what the guardian said, set the clock, restart."""
 
 from __future__ import annotations
 
@@ -58,6 +58,12 @@ READ_AGAIN: Final = JkBmsButtonDescription(
     of_link=True,
     entity_category=EntityCategory.DIAGNOSTIC,
 )
+ACKNOWLEDGE: Final = JkBmsButtonDescription(
+    key="acknowledge",
+    value_fn=lambda _: None,
+    exists_fn=lambda _: True,
+    of_link=True,
+)
 SET_CLOCK: Final = JkBmsSetClockDescription(
     key="set_clock",
     setting=SETTINGS_BY_KEY["clock_s"],
@@ -78,6 +84,7 @@ async def async_setup_entry(
 ) -> None:
     """Set up the buttons of a pack."""
     async_add_existing(entry, async_add_entities, [READ_AGAIN], JkBmsReadAgainButton)
+    async_add_existing(entry, async_add_entities, [ACKNOWLEDGE], JkBmsAcknowledgeButton)
     async_add_allowed(entry, async_add_entities, Platform.BUTTON, [SET_CLOCK], JkBmsSetClockButton)
     async_add_allowed(entry, async_add_entities, Platform.BUTTON, [RESTART], JkBmsRestartButton)
 
@@ -97,6 +104,17 @@ class JkBmsReadAgainButton(JkBmsEntity, ButtonEntity):
             raise paused(self.hass, coordinator.name, err) from err
         except LinkError as err:
             raise HomeAssistantError(**in_words(self.hass, coordinator.name, coordinator.address, err)) from err
+
+
+class JkBmsAcknowledgeButton(JkBmsEntity, ButtonEntity):
+    """Says that somebody has seen what was critical; it changes nothing in the board."""
+
+    entity_description: JkBmsButtonDescription
+
+    @override
+    async def async_press(self) -> None:
+        """Acknowledge."""
+        self.coordinator.guard.acknowledge()
 
 
 class JkBmsSetClockButton(JkBmsSettingEntity, ButtonEntity):

@@ -69,6 +69,14 @@ class Guard:
         if self.assessment is not None:
             await self._store.async_save(self._guardian.state())
 
+    def acknowledge(self) -> None:
+        """The owner has seen what was critical; what may end by that ends with the next frames."""
+        now_s = self._hass.loop.time()
+        self._guardian.acknowledge()
+        self._guardian.reset(now_s)
+        self._take(self._guardian.silent(now_s), now_s)
+        self._on_news()
+
     def step(self, telemetry: Telemetry, settings: Settings | None, now_s: float) -> None:
         """Take a frame."""
         self._stepped_s = now_s
