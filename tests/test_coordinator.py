@@ -45,6 +45,7 @@ OF_LINK = [
     (Platform.EVENT, "alarm"),
     (Platform.SWITCH, "pause"),
     (Platform.BUTTON, "read_again"),
+    (Platform.BUTTON, "acknowledge"),
 ]
 
 
