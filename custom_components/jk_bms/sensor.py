@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import MISSING, dataclass, fields
+from dataclasses import MISSING, fields
 from operator import attrgetter
 from typing import Final, override
 
@@ -11,131 +11,46 @@ from homeassistant.components.sensor import (
     RestoreSensor,
     SensorDeviceClass,
     SensorEntity,
-    SensorEntityDescription,
     SensorExtraStoredData,
     SensorStateClass,
 )
 from homeassistant.const import (
     SIGNAL_STRENGTH_DECIBELS_MILLIWATT,
     EntityCategory,
-    UnitOfElectricCurrent,
     UnitOfElectricPotential,
     UnitOfEnergy,
-    UnitOfPower,
     UnitOfRatio,
-    UnitOfTemperature,
     UnitOfTime,
 )
 from homeassistant.core import HomeAssistant
 from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 
 from .battery.advice import Advice
-from .battery.guardian import SHOWN_C, GuardianLevel
-from .battery.thermal.interface import Cause, Crossing, ThermalLevel
 from .bms.layout import CELL_SLOTS_32S
 from .bms.link import LinkState
 from .bms.registers import SETTINGS_BY_KEY
 from .bms.telemetry import BalanceAction, ChargeState, Settings
 from .coordinator import JkBmsConfigEntry
-from .entity import JkBmsEntity, PackDescription, Value, async_add_existing
-from .pack_state import PackState, described, has_probe
+from .entity import JkBmsEntity, Value, async_add_existing
+from .guardian_sensor import GUARDIAN_SENSORS
+from .pack_state import PackState
 from .publishing import Delta
 from .quantities import QUANTITIES
+from .sensor_kinds import CELL_VOLTAGE, JkBmsSensorDescription, charge, current, power, temperature, voltage
 
 PARALLEL_UPDATES = 0
 
-_AMPERE_HOURS: Final = "Ah"
 _MILLIOHMS: Final = "mΩ"
-_DEGREES_PER_MINUTE: Final = "°C/min"
 
 _IN_TURN: Final = Delta()
-_CELL_VOLTAGE: Final = Delta(significant=0.005, dead_band=0.001)
 _PACK_VOLTAGE: Final = Delta(significant=0.1, dead_band=0.02)
-_CURRENT: Final = Delta(significant=1, relative=0.03, dead_band=0.1)
 _BALANCE_CURRENT: Final = Delta(dead_band=0.1)
-_POWER: Final = Delta(significant=50, relative=0.03, dead_band=5)
-_TEMPERATURE: Final = Delta(significant=0.5, dead_band=0.2)
-_CHARGE: Final = Delta(significant=1, relative=0.01, dead_band=0.1)
-_HEATING: Final = Delta(significant=0.2, dead_band=0.02)
-_HOLD_CURRENT: Final = Delta(significant=20, relative=0.1, dead_band=1)
-_MINUTES_TO_GO: Final = Delta(significant=5, relative=0.2)
 _STATE_OF_CHARGE: Final = Delta(significant=1, dead_band=0.05)
 _ENERGY: Final = Delta(dead_band=0.001)
 _HOURS: Final = Delta(significant=1, relative=0.1, dead_band=0.05)
 _CHARGE_STATE_TIME: Final = Delta(significant=300, dead_band=300)
 _RUN_TIME: Final = Delta(dead_band=3600)
 _SIGNAL: Final = Delta(dead_band=3)
-
-
-@dataclass(frozen=True, kw_only=True)
-class JkBmsSensorDescription(PackDescription, SensorEntityDescription):
-    """A sensor of the pack."""
-
-
-def _voltage(
-    key: str, value_fn: Callable[[PackState], Value], *, delta: Delta = _CELL_VOLTAGE, precision: int = 3
-) -> JkBmsSensorDescription:
-    return JkBmsSensorDescription(
-        key=key,
-        value_fn=value_fn,
-        delta=delta,
-        device_class=SensorDeviceClass.VOLTAGE,
-        native_unit_of_measurement=UnitOfElectricPotential.VOLT,
-        state_class=SensorStateClass.MEASUREMENT,
-        suggested_display_precision=precision,
-    )
-
-
-def _current(key: str, value_fn: Callable[[PackState], Value], *, delta: Delta = _CURRENT) -> JkBmsSensorDescription:
-    return JkBmsSensorDescription(
-        key=key,
-        value_fn=value_fn,
-        delta=delta,
-        device_class=SensorDeviceClass.CURRENT,
-        native_unit_of_measurement=UnitOfElectricCurrent.AMPERE,
-        state_class=SensorStateClass.MEASUREMENT,
-        suggested_display_precision=2,
-    )
-
-
-def _power(key: str, value_fn: Callable[[PackState], Value]) -> JkBmsSensorDescription:
-    return JkBmsSensorDescription(
-        key=key,
-        value_fn=value_fn,
-        delta=_POWER,
-        device_class=SensorDeviceClass.POWER,
-        native_unit_of_measurement=UnitOfPower.WATT,
-        state_class=SensorStateClass.MEASUREMENT,
-        suggested_display_precision=0,
-    )
-
-
-def _temperature(key: str, value_fn: Callable[[PackState], Value]) -> JkBmsSensorDescription:
-    return JkBmsSensorDescription(
-        key=key,
-        value_fn=value_fn,
-        delta=_TEMPERATURE,
-        device_class=SensorDeviceClass.TEMPERATURE,
-        native_unit_of_measurement=UnitOfTemperature.CELSIUS,
-        state_class=SensorStateClass.MEASUREMENT,
-        suggested_display_precision=1,
-    )
-
-
-def _charge(
-    key: str,
-    value_fn: Callable[[PackState], Value],
-    *,
-    state_class: SensorStateClass = SensorStateClass.MEASUREMENT,
-) -> JkBmsSensorDescription:
-    return JkBmsSensorDescription(
-        key=key,
-        value_fn=value_fn,
-        delta=_CHARGE,
-        native_unit_of_measurement=_AMPERE_HOURS,
-        state_class=state_class,
-        suggested_display_precision=1,
-    )
 
 
 def _timer(key: str, value_fn: Callable[[PackState], Value]) -> JkBmsSensorDescription:
@@ -176,7 +91,7 @@ def _cell_voltage(cell: int) -> JkBmsSensorDescription:
         translation_placeholders={"cell": str(cell)},
         value_fn=value,
         exists_fn=lambda state: cell <= len(state.telemetry.cell_voltages_v),
-        delta=_CELL_VOLTAGE,
+        delta=CELL_VOLTAGE,
         device_class=SensorDeviceClass.VOLTAGE,
         native_unit_of_measurement=UnitOfElectricPotential.VOLT,
         state_class=SensorStateClass.MEASUREMENT,
@@ -250,11 +165,11 @@ def _finding(finding: Advice) -> dict[str, object]:
 
 
 _PACK: Final = (
-    _voltage("pack_voltage", _pack_voltage, delta=_PACK_VOLTAGE, precision=2),
-    _current("current", attrgetter("telemetry.current_a")),
-    _power("power", attrgetter("telemetry.power_w")),
-    _power("charge_power", lambda state: _positive_part(state.telemetry.power_w)),
-    _power("discharge_power", _discharge_power),
+    voltage("pack_voltage", _pack_voltage, delta=_PACK_VOLTAGE, precision=2),
+    current("current", attrgetter("telemetry.current_a")),
+    power("power", attrgetter("telemetry.power_w")),
+    power("charge_power", lambda state: _positive_part(state.telemetry.power_w)),
+    power("discharge_power", _discharge_power),
     JkBmsSensorDescription(
         key="state_of_charge",
         value_fn=attrgetter("telemetry.state_of_charge_pct"),
@@ -277,9 +192,9 @@ _PACK: Final = (
         native_unit_of_measurement=UnitOfRatio.PERCENTAGE,
         state_class=SensorStateClass.MEASUREMENT,
     ),
-    _charge("remaining_capacity", attrgetter("telemetry.remaining_capacity_ah")),
-    _charge("full_charge_capacity", attrgetter("telemetry.full_charge_capacity_ah")),
-    _charge("nominal_capacity", _nominal_capacity),
+    charge("remaining_capacity", attrgetter("telemetry.remaining_capacity_ah")),
+    charge("full_charge_capacity", attrgetter("telemetry.full_charge_capacity_ah")),
+    charge("nominal_capacity", _nominal_capacity),
     JkBmsSensorDescription(
         key="stored_energy",
         value_fn=attrgetter("stored_energy_kwh"),
@@ -294,7 +209,7 @@ _PACK: Final = (
         value_fn=attrgetter("telemetry.cycle_count"),
         state_class=SensorStateClass.TOTAL_INCREASING,
     ),
-    _charge(
+    charge(
         "throughput",
         attrgetter("telemetry.cycle_capacity_ah"),
         state_class=SensorStateClass.TOTAL_INCREASING,
@@ -358,10 +273,10 @@ _PACK: Final = (
 _CELLS: Final = (
     *(_cell_voltage(cell) for cell in range(1, CELL_SLOTS_32S + 1)),
     *(_lead_resistance(cell) for cell in range(1, CELL_SLOTS_32S + 1)),
-    _voltage("average_cell_voltage", _average_cell_voltage),
-    _voltage("lowest_cell_voltage", attrgetter("telemetry.lowest_cell_voltage_v")),
-    _voltage("highest_cell_voltage", attrgetter("telemetry.highest_cell_voltage_v")),
-    _voltage("delta_cell_voltage", attrgetter("telemetry.delta_cell_voltage_v")),
+    voltage("average_cell_voltage", _average_cell_voltage),
+    voltage("lowest_cell_voltage", attrgetter("telemetry.lowest_cell_voltage_v")),
+    voltage("highest_cell_voltage", attrgetter("telemetry.highest_cell_voltage_v")),
+    voltage("delta_cell_voltage", attrgetter("telemetry.delta_cell_voltage_v")),
     # Which of two equal cells is the lowest changes with every frame: no matter for a message of its own. Without a
     # state class each change would be a line in the activity log, too.
     JkBmsSensorDescription(
@@ -377,7 +292,7 @@ _CELLS: Final = (
         state_class=SensorStateClass.MEASUREMENT,
     ),
     # While balancing, charge is taken from one cell and given to another in turns of a few seconds.
-    _current("balance_current", lambda state: round(state.telemetry.balance_current_a, 3), delta=_BALANCE_CURRENT),
+    current("balance_current", lambda state: round(state.telemetry.balance_current_a, 3), delta=_BALANCE_CURRENT),
     JkBmsSensorDescription(
         key="balance_action",
         value_fn=_balance_action,
@@ -388,146 +303,9 @@ _CELLS: Final = (
 )
 
 _TEMPERATURES: Final = (
-    *(_temperature(f"temperature_{probe}", attrgetter(f"telemetry.temperature_{probe}_c")) for probe in (1, 2, 4, 5)),
-    _temperature("mos_temperature", attrgetter("telemetry.mos_temperature_c")),
-    _current("heater_current", attrgetter("telemetry.heater_current_a")),
-)
-
-_NO_CAUSE: Final = "none"
-
-
-def _rounded(value: float | None, digits: int) -> float | None:
-    return None if value is None else round(value, digits)
-
-
-def _guardian_attributes(state: PackState) -> dict[str, object]:
-    assessment = state.assessment
-    return {
-        "cause": assessment.findings[0].cause if assessment.findings else None,
-        "causes": described(assessment.findings),
-        "unacknowledged": list(assessment.unacknowledged),
-    }
-
-
-def _thermal_level(state: PackState) -> str | None:
-    level = state.assessment.thermal.level
-    return None if level is None else level.name.lower()
-
-
-def _thermal_cause(state: PackState) -> str | None:
-    thermal = state.assessment.thermal
-    if thermal.level is None:
-        return None
-    return thermal.causes[0].cause if thermal.causes else _NO_CAUSE
-
-
-def _crossing(threshold_c: float, state: PackState) -> Crossing | None:
-    crossings = state.assessment.thermal.crossings
-    return next((crossing for crossing in crossings if crossing.threshold_c == threshold_c), None)
-
-
-def _time_to(threshold_c: float) -> JkBmsSensorDescription:
-    """When the first probe gets there; the attributes say between when and when that is to be expected."""
-
-    def value(state: PackState) -> float | None:
-        crossing = _crossing(threshold_c, state)
-        return None if crossing is None else _rounded(crossing.expected_min, 0)
-
-    def attributes(state: PackState) -> dict[str, object]:
-        crossing = _crossing(threshold_c, state)
-        return {
-            "earliest": None if crossing is None else _rounded(crossing.earliest_min, 0),
-            "latest": None if crossing is None else _rounded(crossing.latest_min, 0),
-        }
-
-    return JkBmsSensorDescription(
-        key=f"time_to_{threshold_c:.0f}_c",
-        value_fn=value,
-        exists_fn=has_probe,
-        attributes_fn=attributes,
-        attributes_in_turn=True,
-        delta=_MINUTES_TO_GO,
-        device_class=SensorDeviceClass.DURATION,
-        native_unit_of_measurement=UnitOfTime.MINUTES,
-        suggested_display_precision=0,
-        entity_registry_enabled_default=threshold_c in (SHOWN_C[0], SHOWN_C[-1]),
-    )
-
-
-def _heating_rate(key: str, value_fn: Callable[[PackState], float | None], *, on: bool) -> JkBmsSensorDescription:
-    return JkBmsSensorDescription(
-        key=key,
-        value_fn=lambda state: _rounded(value_fn(state), 2),
-        exists_fn=has_probe,
-        delta=_HEATING,
-        native_unit_of_measurement=_DEGREES_PER_MINUTE,
-        state_class=SensorStateClass.MEASUREMENT,
-        suggested_display_precision=2,
-        entity_registry_enabled_default=on,
-    )
-
-
-_GUARDIAN: Final = (
-    JkBmsSensorDescription(
-        key="guardian_level",
-        value_fn=lambda state: state.assessment.level.name.lower(),
-        attributes_fn=_guardian_attributes,
-        attributes_in_turn=True,
-        of_link=True,
-        device_class=SensorDeviceClass.ENUM,
-        options=[level.name.lower() for level in GuardianLevel],
-    ),
-    JkBmsSensorDescription(
-        key="thermal_level",
-        value_fn=_thermal_level,
-        exists_fn=has_probe,
-        of_link=True,
-        device_class=SensorDeviceClass.ENUM,
-        options=[level.name.lower() for level in ThermalLevel],
-    ),
-    JkBmsSensorDescription(
-        key="thermal_cause",
-        value_fn=_thermal_cause,
-        exists_fn=has_probe,
-        of_link=True,
-        device_class=SensorDeviceClass.ENUM,
-        options=[_NO_CAUSE, *Cause],
-    ),
-    *(_time_to(threshold_c) for threshold_c in SHOWN_C),
-    JkBmsSensorDescription(
-        key="predicted_temperature",
-        value_fn=lambda state: _rounded(state.assessment.thermal.predicted_c, 1),
-        exists_fn=has_probe,
-        delta=_TEMPERATURE,
-        device_class=SensorDeviceClass.TEMPERATURE,
-        native_unit_of_measurement=UnitOfTemperature.CELSIUS,
-        state_class=SensorStateClass.MEASUREMENT,
-        suggested_display_precision=1,
-    ),
-    _heating_rate("heating_rate", attrgetter("assessment.thermal.heating_c_min"), on=True),
-    _heating_rate("unexplained_heating", attrgetter("assessment.thermal.unexplained_c_min"), on=False),
-    JkBmsSensorDescription(
-        key="probe_difference",
-        value_fn=lambda state: _rounded(state.assessment.thermal.difference_c, 1),
-        exists_fn=has_probe,
-        delta=_TEMPERATURE,
-        device_class=SensorDeviceClass.TEMPERATURE_DELTA,
-        native_unit_of_measurement=UnitOfTemperature.CELSIUS,
-        state_class=SensorStateClass.MEASUREMENT,
-        suggested_display_precision=1,
-        entity_registry_enabled_default=False,
-    ),
-    JkBmsSensorDescription(
-        key="hold_current",
-        value_fn=lambda state: _rounded(state.assessment.thermal.hold_current_a, 0),
-        exists_fn=lambda state: has_probe(state) and state.telemetry.current_a is not None,
-        delta=_HOLD_CURRENT,
-        device_class=SensorDeviceClass.CURRENT,
-        native_unit_of_measurement=UnitOfElectricCurrent.AMPERE,
-        state_class=SensorStateClass.MEASUREMENT,
-        suggested_display_precision=0,
-        entity_registry_enabled_default=False,
-    ),
+    *(temperature(f"temperature_{probe}", attrgetter(f"telemetry.temperature_{probe}_c")) for probe in (1, 2, 4, 5)),
+    temperature("mos_temperature", attrgetter("telemetry.mos_temperature_c")),
+    current("heater_current", attrgetter("telemetry.heater_current_a")),
 )
 
 _TIMERS: Final = tuple(
@@ -658,7 +436,7 @@ _SETTINGS: Final = tuple(
     if field.name not in _SHOWN_ELSEWHERE
 )
 
-SENSORS: Final = (*_PACK, *_CELLS, *_TEMPERATURES, *_GUARDIAN, *_TIMERS, *_LINK, *_SETTINGS)
+SENSORS: Final = (*_PACK, *_CELLS, *_TEMPERATURES, *GUARDIAN_SENSORS, *_TIMERS, *_LINK, *_SETTINGS)
 
 
 async def async_setup_entry(
