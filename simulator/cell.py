@@ -1,6 +1,7 @@
-"""One LFP cell: open-circuit voltage, two RC pairs, hysteresis, heat.
+"""One LFP cell: open-circuit voltage, two RC pairs, hysteresis, and the heat that comes of a current.
 
-The figures are those of 280 Ah prismatic cells at 25 °C; resistance, mass and heat loss scale with capacity.
+The figures are those of 280 Ah prismatic cells at 25 °C; resistance scales with capacity. Where the heat goes is for
+`simulator.heat`, which the pack sets each cell's temperature by.
 Positive current charges. Faults are plain attributes to change while the cell runs:
 
 - a runner or a low cell: add to or take from `charge_ah`;
@@ -17,6 +18,8 @@ from bisect import bisect_right
 from itertools import pairwise
 from math import exp, log
 
+from simulator.heat import ZERO_CELSIUS_K
+
 type Knots = tuple[tuple[float, float], ...]
 """Points (x, y) of a curve, x rising."""
 
@@ -24,17 +27,12 @@ REFERENCE_CAPACITY_AH = 280.0
 OHMIC_OHM, FAST_OHM, SLOW_OHM = 0.22e-3, 0.10e-3, 0.15e-3
 FAST_S, SLOW_S = 30.0, 900.0
 """Time constants of the two RC pairs."""
-HEAT_CAPACITY_J_PER_K = 5420.0
-"""5.42 kg at 1000 J/(kg K)."""
-LOSS_W_PER_K = 0.25
-"""To the room: 4 W/K for sixteen cells, a time constant of 6 h."""
 CHARGE_EFFICIENCY = 0.995
 HYSTERESIS_REACH = 0.01
 """Share of the capacity after which a reversal of the current has moved the hysteresis by 1 - 1/e."""
 SHORT_REFERENCE_V = 3.3
 """Voltage at which `short_w` is meant; the short itself is a resistance and fades with the cell."""
 MONTH_H = 30 * 24.0
-ZERO_CELSIUS_K = 273.15
 
 # Mean of charge and discharge at 25 °C, SOC in per cent, mV.
 _OPEN_CIRCUIT_MV: Knots = (
@@ -118,7 +116,6 @@ class Cell:
         "charge_ah",
         "contact_ohm",
         "fast_v",
-        "heat_capacity_j_per_k",
         "heat_w",
         "heater_w",
         "hysteresis",
@@ -148,7 +145,6 @@ class Cell:
         self.resistance_factor = resistance_factor
         self.contact_ohm = contact_ohm
         self.temperature_c = temperature_c
-        self.heat_capacity_j_per_k = HEAT_CAPACITY_J_PER_K * nominal_ah / REFERENCE_CAPACITY_AH
         self.self_discharge_per_month = 0.0
         self.heater_w = 0.0
         self.short_w = 0.0
@@ -171,7 +167,7 @@ class Cell:
         self.capacity_ah -= lost_ah
         self.charge_ah -= lost_ah
 
-    def step(self, dt_s: float, current_a: float, ambient_c: float) -> None:
+    def step(self, dt_s: float, current_a: float) -> None:
         """Let `current_a` flow at the terminals for `dt_s` seconds; exact for the RC pairs at any step."""
         inner_a = current_a
         short_heat_w = 0.0
@@ -236,8 +232,4 @@ class Cell:
             + inner_a * (temperature_c + ZERO_CELSIUS_K) * (entropy + entropy_rise * beyond)
             + short_heat_w
             + self.heater_w
-        )
-        loss_rate = LOSS_W_PER_K / HEAT_CAPACITY_J_PER_K
-        self.temperature_c += dt_s * (
-            self.heat_w / self.heat_capacity_j_per_k - loss_rate * (temperature_c - ambient_c)
         )

@@ -7,24 +7,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from enum import IntEnum
-from itertools import pairwise
-from math import ceil, exp
+from math import ceil
 from random import Random
 
-from simulator.cell import Cell
+from simulator.cell import REFERENCE_CAPACITY_AH, Cell
+from simulator.heat import Heat
 
 FEWEST_CELLS, MOST_CELLS = 3, 32
 LONGEST_STEP_S = 5.0
-"""A longer step is divided, so that a balancing phase is never stepped over."""
-
-NEIGHBOUR_PER_S = 0.45 / 5420
-"""Temperature exchange between neighbours: 0.45 W/K for cells of 5420 J/K; both scale with capacity."""
-PROBE_LAG_S = 45.0
-PROBE_CONTACT = 0.93
-"""Share of the cell in what a probe feels; the rest is the air."""
-MOSFET_LAG_S = 300.0
-MOSFET_K_PER_A2 = 0.002
-"""20 K above the air at 100 A."""
+"""A longer step is divided, so that a balancing phase is never stepped over and heat goes its way smoothly."""
 
 BALANCE_PHASE_S = 5.0
 """Drain and charge alternate, so half of the nominal current moves on average."""
@@ -192,7 +183,7 @@ class Pack:
     """Cells in series, a balancer, two MOSFETs, and a board that measures all this imperfectly.
 
     The same seed gives the same pack and, stepped alike, the same life; measuring changes nothing in it.
-    To be changed while it runs: the MOSFETs, `settings`, `errors`, `ambient_c`, the sensor errors by index,
+    To be changed while it runs: the MOSFETs, `settings`, `errors`, `ambient_c`, `fan`, the sensor errors by index,
     `lead_resistances_ohm`, `full_ah` (the capacity the board counts with), and the faults of each cell.
 
     Raises ValueError for fewer than 3 or more than 32 cells.
@@ -230,9 +221,15 @@ class Pack:
         for cell in self.cells:
             cell.self_discharge_per_month = birth.uniform(0.005, 0.010)
         self.ambient_c = ambient_c
-        self.probe_cells = tuple(int((probe + 0.5) * cell_count / probe_count) for probe in range(probe_count))
-        self._probes_c = [ambient_c] * probe_count
-        self._mosfet_c = ambient_c
+        self.fan = 0.0
+        """Share of its full speed, of a fan that moves the air in the cabinet."""
+        uneven = Random(f"heat {seed}")
+        self.heat = Heat(
+            ambient_c,
+            losses=[uneven.gauss(1.0, 0.05) for _ in range(cell_count)],
+            probe_cells=[int((probe + 0.5) * cell_count / probe_count) for probe in range(probe_count)],
+            size=capacity_ah / REFERENCE_CAPACITY_AH,
+        )
 
         self.charge_mosfet_on = True
         self.discharge_mosfet_on = True
@@ -302,9 +299,9 @@ class Pack:
             ),
             probe_temperatures_c=tuple(
                 self._probe_reading_c(probe, errors.probe_noise_k * (2 * random() - 1))
-                for probe in range(len(self._probes_c))
+                for probe in range(len(self.heat.probes_c))
             ),
-            mos_temperature_c=round(self._mosfet_c + errors.probe_noise_k * (2 * random() - 1), 1),
+            mos_temperature_c=round(self.heat.mosfet_c + errors.probe_noise_k * (2 * random() - 1), 1),
             balance_current_a=round(self.balancer.current_a, 3),
             balance_action=self.balancer.action,
             lead_resistances_ohm=tuple(round(value, 3) for value in self._lead_readings_ohm),
@@ -331,26 +328,23 @@ class Pack:
             balanced = balancer.cell
             self._lead_readings_ohm = tuple(self.lead_resistances_ohm)
 
-        ambient_c = self.ambient_c
         for index, cell in enumerate(self.cells):
-            flowing_a = current_a + balancer.current_a if index == balanced else current_a
-            cell.step(dt_s, flowing_a, ambient_c)
+            cell.step(dt_s, current_a + balancer.current_a if index == balanced else current_a)
         self._spread_heat(dt_s)
         self._count(dt_s, seen_v)
 
     def _spread_heat(self, dt_s: float) -> None:
-        share = NEIGHBOUR_PER_S * dt_s
-        for cell, following in pairwise(self.cells):
-            moved_k = share * (cell.temperature_c - following.temperature_c)
-            cell.temperature_c -= moved_k
-            following.temperature_c += moved_k
-        air_c = self.ambient_c
-        lag = exp(-dt_s / PROBE_LAG_S)
-        for probe, index in enumerate(self.probe_cells):
-            felt_c = air_c + PROBE_CONTACT * (self.cells[index].temperature_c - air_c)
-            self._probes_c[probe] = felt_c + (self._probes_c[probe] - felt_c) * lag
-        settled_c = air_c + MOSFET_K_PER_A2 * self.current_a**2
-        self._mosfet_c = settled_c + (self._mosfet_c - settled_c) * exp(-dt_s / MOSFET_LAG_S)
+        cells, heat = self.cells, self.heat
+        heat.cells_c = [cell.temperature_c for cell in cells]
+        heat.flow(
+            dt_s,
+            [cell.heat_w for cell in cells],
+            current_a=self.current_a,
+            ambient_c=self.ambient_c,
+            fan=self.fan,
+        )
+        for cell, temperature_c in zip(cells, heat.cells_c, strict=True):
+            cell.temperature_c = temperature_c
 
     def _count(self, dt_s: float, seen_v: list[float]) -> None:
         """The board's own bookkeeping: it only knows what it reads."""
@@ -410,7 +404,7 @@ class Pack:
         return seen_v
 
     def _probe_reading_c(self, probe: int, noise_k: float) -> float | None:
-        value_c = self._probes_c[probe] + self.errors.probe_offsets_k[probe] + noise_k
+        value_c = self.heat.probes_c[probe] + self.errors.probe_offsets_k[probe] + noise_k
         error = self.probe_errors.get(probe)
         read_c = value_c if error is None else _with_error(value_c, error)
         return None if read_c is None else round(read_c, 1)

@@ -9,7 +9,8 @@ import pytest
 
 from benchmarks.heat.detection import MARKS_C
 from benchmarks.heat.scenarios import Play, Scenario, read
-from simulator.thermal_pack import AIR_J_PER_K, CELL_J_PER_K, CELLS, Surroundings, ThermalPack
+from simulator.heat import AIR_J_PER_K, CELL_J_PER_K
+from simulator.thermal_pack import CELLS, Surroundings, ThermalPack
 from tests.shared import SCENARIOS, needs_scenarios
 
 LOOKED_AT: Final = ("f01", "f03", "f04", "f05", "f07", "f08", "f09", "f10", "f12", "f13", "m02", "m03", "m04", "m07")
