@@ -18,7 +18,8 @@ from .chemistry import chemistry_of
 from .data_quality import PROBES
 from .hazards import Hazard, Kind
 from .protection import ProtectionAssessment, ProtectionConfig, ProtectionEngine
-from .thermal.config import THRESHOLDS, ThermalConfig
+from .thermal.chosen import HeatThresholds
+from .thermal.config import ThermalConfig
 from .thermal.engine import ThermalEngine
 from .thermal.interface import Cause, ThermalAssessment, ThermalLevel, ThermalSample
 
@@ -82,16 +83,22 @@ class Assessment:
 
 
 class Guardian:
-    """Watches one pack. `restored` is what `state` said before a restart; what of it can't be read is left out."""
+    """Watches one pack. `restored` is what `state` said before a restart; what of it can't be read is left out.
 
-    def __init__(self, config: ProtectionConfig, restored: object = None) -> None:
+    `heat` are the temperatures that the owner chose, in °C by the keys of `HeatThresholds`.
+    """
+
+    def __init__(
+        self, config: ProtectionConfig, restored: object = None, heat: Mapping[str, float] | None = None
+    ) -> None:
         known = restored if isinstance(restored, dict) else {}
         self._config = config
+        self._chosen_heat = heat or {}
         self._latched = frozenset(_texts(known.get("latched")))
         self._protection = ProtectionEngine(config, self._latched)
         self._probes = tuple([probe for probe in _texts(known.get("probes")) if probe in PROBES])
         self._absent = [probe for probe in PROBES if probe not in self._probes]
-        self._thermal_config = _thermal_config(config.chemistry, None)
+        self._thermal_config = _thermal_config(config.chemistry, None, self._chosen_heat)
         self._thermal = ThermalEngine(self._thermal_config, known.get("thermal"))
         self._settings: Settings | None = None
         self._said_chemistry: Chemistry | None = None
@@ -146,7 +153,7 @@ class Guardian:
 
     def _adapt(self, chemistry: Chemistry | None, settings: Settings | None) -> None:
         """Let the thermal engine go by what the pack turns out to be; it keeps what it has learned and its level."""
-        config = _thermal_config(chemistry, settings)
+        config = _thermal_config(chemistry, settings, self._chosen_heat)
         if config != self._thermal_config:
             self._thermal_config = config
             self._thermal = ThermalEngine(config, self._thermal.remember())
@@ -172,7 +179,9 @@ class Guardian:
         )
 
 
-def _thermal_config(chemistry: Chemistry | None, settings: Settings | None) -> ThermalConfig:
+def _thermal_config(
+    chemistry: Chemistry | None, settings: Settings | None, chosen: Mapping[str, float]
+) -> ThermalConfig:
     """Return what the heat is judged by; for what is unknown, that of the packs that most boards are in."""
     usual = ThermalConfig()
     capacity_ah = None if settings is None else settings.nominal_capacity_ah
@@ -180,7 +189,7 @@ def _thermal_config(chemistry: Chemistry | None, settings: Settings | None) -> T
     return replace(
         usual,
         capacity_ah=_within(_CAPACITIES_AH, capacity_ah) or usual.capacity_ah,
-        thresholds=replace(THRESHOLDS[chemistry or Chemistry.LFP], shown_c=SHOWN_C),
+        thresholds=replace(HeatThresholds(chemistry, settings, chosen).all(), shown_c=SHOWN_C),
         mos_limit_c=_within(_MOS_LIMITS_C, mos_limit_c) or usual.mos_limit_c,
         plateau_v=usual.plateau_v if chemistry in (None, Chemistry.LFP) else None,
     )
