@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
+from custom_components.jk_bms.battery.guardian import Assessment, Guardian
 from custom_components.jk_bms.battery.hazards import Hazard, Kind, Level
 from custom_components.jk_bms.battery.protection import ProtectionAssessment, ProtectionConfig, ProtectionEngine
 from custom_components.jk_bms.bms.telemetry import Settings, Telemetry
@@ -73,3 +75,37 @@ class Life:
         """Return the level of a kind."""
         hazard = self.hazard(kind)
         return Level.OK if hazard is None else hazard.level
+
+
+class Watched:
+    """A pack and its guardian: each frame has the next count and time."""
+
+    def __init__(self, config: ProtectionConfig | None = None, restored: object = None) -> None:
+        self.guardian = Guardian(config or ProtectionConfig(), restored)
+        self.settings: Settings | None = SETTINGS_32S
+        self.now_s = 1000.0
+        self.frames = 0
+        self.last: Telemetry = telemetry_32s()
+
+    def frame(self, **changes: Any) -> Assessment:
+        self.now_s += FRAME_S
+        self.frames += 1
+        current_a = 10 + self.frames % 2 / 1000
+        values = {"counter": self.frames % 256, "run_time_s": int(self.now_s), "current_a": current_a}
+        self.last = telemetry_32s(**values | changes)
+        return self.guardian.step(self.last, self.settings, 20.0, self.now_s)
+
+    def run(self, seconds: float, **changes: Any) -> Assessment:
+        for _ in range(int(seconds / FRAME_S)):
+            assessment = self.frame(**changes)
+        return assessment
+
+    def silence(self, seconds: float) -> Assessment:
+        self.now_s += seconds
+        return self.guardian.silent(self.now_s)
+
+    def restarted(self) -> Watched:
+        stored = json.loads(json.dumps(self.guardian.state(), allow_nan=False))
+        again = Watched(restored=stored)
+        again.frames = self.frames
+        return again

@@ -19,43 +19,11 @@ from custom_components.jk_bms.battery.thermal.interface import Cause, ThermalLev
 from custom_components.jk_bms.bms.telemetry import BalanceAction, Chemistry, Settings
 
 from ..pack_values import SETTINGS_32S, telemetry_32s, telemetry_balancer
-from .pack_life import FRAME_S
+from .pack_life import Watched
 
 HOT = {"temperature_1_c": 56.0, "temperature_2_c": 56.0}
 VERY_HOT = {"temperature_1_c": 66.0, "temperature_2_c": 66.0}
 HIGH: dict[str, Any] = {"cells_v": (3.62,) * 16}
-
-
-class Watched:
-    """Frames of one pack, each with the next count and time."""
-
-    def __init__(self, config: ProtectionConfig | None = None, restored: object = None) -> None:
-        self.guardian = Guardian(config or ProtectionConfig(), restored)
-        self.settings: Settings | None = SETTINGS_32S
-        self.now_s = 1000.0
-        self.frames = 0
-
-    def frame(self, **changes: Any) -> Assessment:
-        self.now_s += FRAME_S
-        self.frames += 1
-        current_a = 10 + self.frames % 2 / 1000
-        values = {"counter": self.frames % 256, "run_time_s": int(self.now_s), "current_a": current_a}
-        return self.guardian.step(telemetry_32s(**values | changes), self.settings, 20.0, self.now_s)
-
-    def run(self, seconds: float, **changes: Any) -> Assessment:
-        for _ in range(int(seconds / FRAME_S)):
-            assessment = self.frame(**changes)
-        return assessment
-
-    def silence(self, seconds: float) -> Assessment:
-        self.now_s += seconds
-        return self.guardian.silent(self.now_s)
-
-    def restarted(self) -> Watched:
-        stored = json.loads(json.dumps(self.guardian.state(), allow_nan=False))
-        again = Watched(restored=stored)
-        again.frames = self.frames
-        return again
 
 
 def causes(assessment: Assessment) -> list[tuple[str, int]]:
@@ -177,6 +145,61 @@ def test_restart_keeps_what_nobody_has_seen_until_he_has() -> None:
     again.guardian.acknowledge()
     assert again.guardian.state()["latched"] == []
     assert again.run(1).unacknowledged == ()
+
+
+@pytest.mark.parametrize(
+    ("temperature_c", "level"),
+    [(44.0, 1), (49.0, 2), (56.0, 3), (66.0, 4)],
+    ids=["cool", "reduce", "stop", "emergency"],
+)
+def test_restart_keeps_the_level_of_heat_also_while_no_probe_says_anything(temperature_c: float, level: int) -> None:
+    pack = Watched()
+    pack.run(10, temperature_1_c=temperature_c, temperature_2_c=temperature_c)
+    again = pack.restarted()
+    blind = {"temperature_1_c": None, "temperature_2_c": None}
+    first = again.frame(**blind)
+    assert first.thermal.level is None
+    assert (causes(first), first.level) == ([("heat_held", level)], level)
+    assert causes(again.run(600, **blind)) == [("heat_held", level)]
+    assert again.run(10).thermal.level == level
+    ((_, restored),) = causes(again.frame())
+    assert restored == level
+
+
+def test_what_has_ended_does_not_come_back_with_blindness() -> None:
+    pack = Watched()
+    pack.run(10, temperature_1_c=44.0, temperature_2_c=44.0)
+    again = pack.restarted()
+    assert again.run(1800, temperature_1_c=25.0, temperature_2_c=25.0).level is GuardianLevel.OK
+    assert "heat" not in {finding.key for finding in again.silence(1000).findings}
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        {"cells_v": (3.3,) * 15 + (3.59,)},
+        {"temperature_1_c": 33.0},
+        {"alarm_bits": 1 << 4},
+        {"cells_v": (3.3,) * 15 + (4.9,)},
+    ],
+    ids=["cell", "probe", "alarm", "impossible cell"],
+)
+def test_what_says_something_grave_for_the_first_time_is_asked_again(odd: dict[str, Any]) -> None:
+    pack = Watched()
+    pack.run(30)
+    assert not pack.guardian.wants_another()
+    pack.frame(**odd)
+    assert pack.guardian.wants_another()
+    pack.frame()
+    assert not pack.guardian.wants_another()
+
+
+def test_what_is_critical_already_or_takes_time_is_not_asked_again() -> None:
+    pack = Watched()
+    pack.run(30, cells_v=(3.3,) * 15 + (3.53,))
+    assert not pack.guardian.wants_another()
+    pack.run(1, cells_v=(3.3,) * 15 + (3.59,))
+    assert not pack.guardian.wants_another()
 
 
 def test_what_comes_from_one_spot_wants_to_be_acknowledged() -> None:

@@ -93,6 +93,17 @@ class Watch:
         """Whether it has neither a level nor anything that may become one."""
         return self._episode is None
 
+    @property
+    def waits(self) -> bool:
+        """Whether all that is missing to be critical is another frame."""
+        episode = self._episode
+        return (
+            episode is not None
+            and self.level is not Level.CRITICAL
+            and episode.beyond[-1] is not None
+            and self.pace.after_s[-1] == 0
+        )
+
     def is_calm_at(self, danger: float) -> bool:
         """Whether a frame with this quantity would change nothing, and need not be looked at."""
         return danger < self._first and self._episode is None

@@ -21,7 +21,8 @@ from .protection import ProtectionAssessment, ProtectionConfig, ProtectionEngine
 from .thermal.chosen import HeatThresholds
 from .thermal.config import ThermalConfig
 from .thermal.engine import ThermalEngine
-from .thermal.interface import Cause, ThermalAssessment, ThermalLevel, ThermalSample
+from .thermal.interface import Cause, ThermalAssessment, ThermalSample
+from .thresholds import Limits
 
 HEAT: Final = "heat"
 """Key and family of what is found of heat."""
@@ -102,7 +103,19 @@ class Guardian:
         self._thermal = ThermalEngine(self._thermal_config, known.get("thermal"))
         self._settings: Settings | None = None
         self._said_chemistry: Chemistry | None = None
-        self._heat: Finding | None = None
+        self._heat = GuardianLevel(int(self._thermal.remember()["level"][0]))
+        """As last known: it holds while no temperature is."""
+        self._heat_waits = False
+
+    @property
+    def limits(self) -> Mapping[Kind, Limits]:
+        """What protection goes by at present."""
+        return self._protection.limits
+
+    @property
+    def heat_config(self) -> ThermalConfig:
+        """What heat is judged by at present."""
+        return self._thermal_config
 
     def step(
         self, telemetry: Telemetry, settings: Settings | None, ambient_c: float | None, now_s: float
@@ -125,6 +138,10 @@ class Guardian:
             ambient_c=ambient_c,
         )
         return self._assess(self._protection.step(telemetry, settings, now_s), self._thermal.step(sample, now_s), now_s)
+
+    def wants_another(self) -> bool:
+        """Return whether the next frame is wanted at once: what the last one said may be grave, but says it alone."""
+        return self._heat_waits or self._protection.waits
 
     def silent(self, now_s: float) -> Assessment:
         """Return what is known at a time at which no frame came."""
@@ -161,11 +178,12 @@ class Guardian:
     def _assess(self, protection: ProtectionAssessment, thermal: ThermalAssessment, now_s: float) -> Assessment:
         probes = self._probes
         self._latched = protection.latched
+        self._heat_waits = thermal.confirmation_wanted
         if thermal.level is not None:
-            self._heat = _heat(thermal, probes) if thermal.level else None
+            self._heat = GuardianLevel(thermal.level)
         findings = [_of_hazard(hazard) for hazard in protection.hazards]
-        if self._heat is not None:
-            findings.append(self._heat)
+        if self._heat:
+            findings.append(_of_heat(self._heat, thermal, probes))
             findings.sort(key=lambda finding: (-finding.level, finding.since_s))
         blind_since_s = thermal.blind_since_s
         tolerated_s = _LOST_AFTER_PERIODS * self._config.frame_period_s
@@ -205,8 +223,7 @@ def _of_hazard(hazard: Hazard) -> Finding:
     )
 
 
-def _heat(thermal: ThermalAssessment, probes: tuple[str, ...]) -> Finding:
-    level = GuardianLevel(thermal.level or ThermalLevel.NORMAL)
+def _of_heat(level: GuardianLevel, thermal: ThermalAssessment, probes: tuple[str, ...]) -> Finding:
     if not thermal.causes:
         return Finding(HEAT, HEAT, level, HEAT_HELD, thermal.level_since_s)
     worst = thermal.causes[0]

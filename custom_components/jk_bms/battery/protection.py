@@ -123,6 +123,11 @@ class ProtectionEngine:
         self._assessment = ProtectionAssessment(latched=latched)
         self._derive(None)
 
+    @property
+    def waits(self) -> bool:
+        """Whether something was seen that another frame would make critical."""
+        return any(watch.waits for watch in (*self._watches.values(), *self._alarms.values()))
+
     def step(self, telemetry: Telemetry, settings: Settings | None, now_s: float) -> ProtectionAssessment:
         """Take a frame at a monotonic time in seconds, and the settings as last read; return what is wrong."""
         now_s = self._now_s = max(now_s, self._now_s)
