@@ -36,6 +36,7 @@ from unittest.mock import patch
 
 from custom_components.jk_bms.battery.debounce import Bounds, Pace
 from custom_components.jk_bms.battery.event_recorder import EventRecorder
+from custom_components.jk_bms.battery.guardian import Guardian
 from custom_components.jk_bms.battery.hazards import FAMILIES, Kind, Level
 from custom_components.jk_bms.battery.protection import ProtectionAssessment, ProtectionConfig, ProtectionEngine
 from custom_components.jk_bms.battery.thresholds import Limits, Zones
@@ -765,9 +766,10 @@ def measure_cost(frame_count: int) -> dict[str, Any]:
     wild_us = us_per_frame(
         lambda frame, now_s: wild.engine.step(frame, wild.settings, now_s), wild_frames, frame_count // 10
     )
-    recorder = EventRecorder()
+    recorder, guardian = EventRecorder(), Guardian(ProtectionConfig())
+    assessment = guardian.step(frames[0], calm.settings, None, 0.0)
     recorder_us = us_per_frame(
-        lambda frame, now_s: recorder.step(frame, calm.settings, engine.limits, calm.assessment, now_s, ""),
+        lambda frame, now_s: recorder.step(guardian, frame, calm.settings, assessment, now_s, ""),
         frames,
         frame_count // 10,
     )

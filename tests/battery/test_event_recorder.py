@@ -6,14 +6,14 @@ import json
 import sys
 from dataclasses import replace
 from math import nan
+from typing import Any
 
 import pytest
 
 from custom_components.jk_bms.battery.event_recorder import EVENTS_KEPT, CriticalEvent, EventRecorder
-from custom_components.jk_bms.battery.protection import ProtectionAssessment
 
-from ..pack_values import SETTINGS_32S, telemetry_32s
-from .pack_life import FRAME_S, Life, cells
+from ..pack_values import telemetry_32s
+from .pack_life import FRAME_S, Watched, cells
 
 AT = "2026-11-22T10:00:00+00:00"
 
@@ -21,19 +21,26 @@ AT = "2026-11-22T10:00:00+00:00"
 class Recording:
     """A pack's life, recorded."""
 
-    def __init__(self) -> None:
-        self.life = Life()
+    def __init__(self, watched: Watched | None = None) -> None:
+        self.watched = watched or Watched()
         self.recorder = EventRecorder()
 
-    def run(self, seconds: float, highest_v: float = 3.3, after_s: float = FRAME_S) -> list[CriticalEvent]:
-        events = []
-        for number in range(round(seconds / after_s)):
-            self.life.frame(after_s, cells_v=cells(highest_v), current_a=10 + number % 2)
-            life = self.life
-            event = self.recorder.step(life.last, life.settings, life.engine.limits, life.assessment, life.now_s, AT)
-            if event:
-                events.append(event)
-        return events
+    def frame(self, at: str = AT, **changes: Any) -> CriticalEvent | None:
+        pack = self.watched
+        assessment = pack.frame(**changes)
+        return self.recorder.step(pack.guardian, pack.last, pack.settings, assessment, pack.now_s, at)
+
+    def run(self, seconds: float, highest_v: float = 3.3, **changes: Any) -> list[CriticalEvent]:
+        frames = [
+            self.frame(cells_v=cells(highest_v), current_a=10 + number % 2, **changes)
+            for number in range(round(seconds / FRAME_S))
+        ]
+        return [event for event in frames if event]
+
+
+def findings(event: CriticalEvent) -> list[tuple[str, str, str]]:
+    assert isinstance(event.assessment, dict)
+    return [(each["key"], each["level"], each["cause"]) for each in event.assessment["findings"]]
 
 
 def test_an_event() -> None:
@@ -42,14 +49,56 @@ def test_an_event() -> None:
     (event,) = recording.run(2, 3.59)
     assert recording.recorder.events == (event,)
     assert event.at == AT
-    assert event.hazards[0] == {
-        "key": "cell_high", "level": "critical", "value": 3.59, "limit": 3.57, "cell": 1, "probe": None, "for_s": 0.5,
+    written: Any = event
+    assert written.assessment["findings"][0] == {
+        "key": "cell_high", "family": "cell_voltage", "level": "critical", "cause": "cell_high", "for_s": 0.5,
+        "placeholders": {"value": "3.590", "limit": "3.570", "cell": "1"},
     }  # fmt: skip
-    assert event.telemetry["cell_voltages_v"] == [3.59] * 16
-    assert event.telemetry["chemistry"] == "lfp"
-    assert event.settings
-    assert event.settings["cell_overvoltage_v"] == 3.6
-    assert event.limits["cell_high"] == [3.5, 3.52, 3.57]
+    hazard = written.assessment["protection"]["hazards"][0]
+    assert (hazard["kind"], hazard["value"], hazard["limit"]) == ("cell_high", 3.59, 3.57)
+    assert written.assessment["protection"]["latched"] == ["cell_high", "pack_high"]
+    assert written.telemetry["cell_voltages_v"] == [3.59] * 16
+    assert (written.telemetry["chemistry"], written.telemetry["balance_action"]) == ("lfp", "off")
+    assert written.settings["cell_overvoltage_v"] == 3.6
+    assert written.limits["cell_high"] == [3.5, 3.52, 3.57]
+
+
+def one_spot_heats(recording: Recording) -> list[CriticalEvent]:
+    frames = [recording.frame(temperature_1_c=round(21.5 + step * 0.1, 1)) for step in range(120)]
+    return [event for event in frames if event]
+
+
+def test_an_event_of_heat() -> None:
+    recording = Recording()
+    recording.run(400)
+    event: Any
+    (event,) = one_spot_heats(recording)
+    assert findings(event)[0] == ("heat", "critical", "heat_difference")
+    thermal = event.assessment["thermal"]
+    cause = thermal["causes"][0]
+    assert (thermal["level"], cause["cause"], cause["level"]) == ("stop", "difference", "stop")
+    assert [each["threshold_c"] for each in thermal["crossings"]] == [45, 50, 55, 60]
+    assert event.assessment["probes"][cause["probe"]] == "temperature_1"
+    assert event.limits["heat"]["thresholds"]["stop_c"] == pytest.approx(53, abs=2)
+    assert event.limits["heat"]["joule_c_s_a2"] is None
+    assert event.minutes_before()[-1]["level"] == 3
+
+
+def test_an_emergency_is_another_event() -> None:
+    recording = Recording()
+    recording.run(60)
+    assert len(one_spot_heats(recording)) == 1
+    events = [recording.frame(temperature_1_c=66 + step / 10) for step in range(40)]
+    assert ("heat", "emergency") in [findings(event)[0][:2] for event in events if event]
+
+
+def test_what_a_restart_remembers_is_no_event() -> None:
+    before = Recording()
+    before.run(10)
+    assert len(one_spot_heats(before)) == 1
+    after = Recording(before.watched.restarted())
+    assert after.run(60, temperature_1_c=33.5) == []
+    assert after.recorder._critical == {"heat": 3}
 
 
 def test_five_minutes_at_one_second() -> None:
@@ -75,7 +124,7 @@ def test_five_minutes_at_one_second() -> None:
 def test_what_came_before_a_gap_is_older_than_five_minutes() -> None:
     recording = Recording()
     recording.run(400)
-    recording.life.now_s += 280
+    recording.watched.now_s += 280
     (event,) = recording.run(2, 3.59)
     times_s = [row["time_s"] for row in event.minutes_before()]
     assert len(times_s) == pytest.approx(20, abs=2)
@@ -87,13 +136,53 @@ def test_survives_a_restart() -> None:
     recording.run(10)
     recording.run(2, 3.59)
     stored = json.loads(json.dumps(recording.recorder.state(), allow_nan=False))
-    restored = EventRecorder.restored(stored)
+    restored = EventRecorder(stored)
     assert restored.events == recording.recorder.events
     assert restored.events[0].minutes_before()[-1]["time_s"] == 0
     assert restored.state() == stored
+    assert not restored.damaged
+    assert not EventRecorder().damaged
+
+
+def stored_event(**changes: Any) -> dict[str, Any]:
+    recording = Recording()
+    recording.run(2, 3.59)
+    (event,) = recording.recorder.state()
+    return event | changes
+
+
+@pytest.mark.parametrize(
+    "stored",
+    [
+        {},
+        "events",
+        [None],
+        [{"at": AT}],
+        [stored_event(more=1)],
+        [stored_event(before="not packed")],
+        [stored_event(before=5)],
+        [stored_event(cells=15)],
+        [stored_event(cells=-20)],
+        [stored_event(cells="many")],
+    ],
+    ids=str,
+)
+def test_what_is_damaged_is_left_out(stored: object) -> None:
+    recorder = EventRecorder(stored)
+    assert recorder.damaged
+    assert recorder.events == ()
+
+
+def test_what_is_whole_beside_something_damaged_is_kept() -> None:
+    recorder = EventRecorder([7, stored_event(), {}])
+    assert recorder.damaged
+    assert [event.at for event in recorder.events] == [AT]
 
 
 def test_unknown_and_beyond_what_a_number_can_hold() -> None:
+    recording = Recording()
+    recording.run(2, 3.59)
+    pack, recorder = recording.watched, EventRecorder()
     strange = replace(
         telemetry_32s(),
         cell_voltages_v=(3.3, None, nan, 99.0),
@@ -101,10 +190,7 @@ def test_unknown_and_beyond_what_a_number_can_hold() -> None:
         pack_voltage_v=None,
         mos_temperature_c=9e9,
     )
-    recorder = EventRecorder()
-    life = Life()
-    life.run(2, cells_v=cells(3.59))
-    event = recorder.step(strange, None, {}, life.assessment, 0, AT)
+    event = recorder.step(pack.guardian, strange, None, pack.frame(cells_v=cells(3.59)), 0, AT)
     assert event
     json.dumps(recorder.state(), allow_nan=False)
     assert event.settings is None
@@ -124,33 +210,32 @@ def test_the_same_hazard_once_in_five_minutes() -> None:
 
 
 def test_the_last_twenty_are_kept_in_little_space() -> None:
-    recorder, life = EventRecorder(), Life()
+    recording = Recording()
     for number in range(EVENTS_KEPT + 5):
-        for second in range(310):
-            telemetry = telemetry_32s(cells_v=tuple(3.3 + 0.001 * (second * cell % 5) for cell in range(16)))
-            recorder.step(telemetry, SETTINGS_32S, {}, ProtectionAssessment(), number * 400 + second, AT)
-        life = Life()
-        life.run(2, cells_v=cells(3.59))
-        assert recorder.step(life.last, SETTINGS_32S, {}, life.assessment, number * 400 + 311, str(number))
+        for second in range(620):
+            recording.frame(cells_v=tuple(3.3 + 0.001 * (second * cell % 5) for cell in range(16)))
+        assert not recording.frame(cells_v=cells(3.59))
+        assert recording.frame(str(number), cells_v=cells(3.59))
+        recording.run(70)
+    recorder = recording.recorder
     assert [event.at for event in recorder.events] == [str(number) for number in range(5, EVENTS_KEPT + 5)]
-    assert len(json.dumps(recorder.state())) < 250_000
+    assert len(json.dumps(recorder.state())) < 350_000
     assert sys.getsizeof(recorder._ring) < 20_000
 
 
 def test_another_number_of_cells_begins_anew() -> None:
     recording = Recording()
     recording.run(10)
-    life, recorder = recording.life, recording.recorder
-    life.frame(cells_v=(3.3,) * 15)
-    life.frame(cells_v=(3.3,) * 15)
-    life.frame(cells_v=(3.3,) * 15)
-    event = recorder.step(life.last, life.settings, life.engine.limits, life.assessment, life.now_s, AT)
-    assert event
-    assert [len(row["cell_voltages_v"]) for row in event.minutes_before()] == [15]
+    events = [recording.frame(cells_v=(3.3,) * 15) for _ in range(3)]
+    assert events[:2] == [None, None]
+    assert events[2]
+    assert [len(row["cell_voltages_v"]) for row in events[2].minutes_before()] == [15, 15]
 
 
 def test_time_that_began_anew() -> None:
-    recorder = EventRecorder()
-    recorder.step(telemetry_32s(), None, {}, ProtectionAssessment(), 1e6, AT)
-    recorder.step(telemetry_32s(), None, {}, ProtectionAssessment(), 5, AT)
-    assert recorder._rows == 2
+    recording = Recording()
+    recording.watched.now_s = 1e6
+    recording.frame()
+    recording.watched.now_s = 5
+    recording.frame()
+    assert recording.recorder._rows == 2

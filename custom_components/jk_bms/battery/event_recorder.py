@@ -1,25 +1,26 @@
 """What was the pack like in the minutes before it became critical?
 
-Once a second a frame goes into a ring of five minutes, as the few numbers that tell the story. When a hazard becomes
-critical, the ring is packed and kept with all that the board said at that moment and the limits that were gone by. The
-last twenty events are kept. A hazard that comes and goes is kept once in five minutes: the ring holds the rest.
+Once a second a frame goes into a ring of five minutes, as the few numbers that tell the story. When something becomes
+critical, or an emergency, the ring is packed and kept with all that the board said at that moment, what was made of it
+and the limits that were gone by. The last twenty events are kept. What comes and goes is kept once in five minutes: the
+ring holds the rest.
 """
 
 from __future__ import annotations
 
 from base64 import b85decode, b85encode
-from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, fields
-from enum import Enum
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
 from math import isfinite
 from struct import Struct
+from struct import error as struct_error
 from typing import Any, Final
 from zlib import compress, decompress
+from zlib import error as zlib_error
 
 from ..bms.telemetry import Settings, Telemetry
-from .hazards import Hazard, Kind, Level
-from .protection import ProtectionAssessment
-from .thresholds import Limits
+from .as_json import Json, as_json
+from .guardian import HEAT, HEAT_HELD, Assessment, Guardian, GuardianLevel
 
 EVENTS_KEPT: Final = 20
 RING_S: Final = 300
@@ -50,53 +51,70 @@ class CriticalEvent:
 
     at: str
     """In ISO 8601."""
-    hazards: list[dict[str, Any]]
-    """All that was wrong, the gravest first."""
-    telemetry: dict[str, Any]
-    settings: dict[str, Any] | None
-    limits: dict[str, list[float | None]]
-    """By hazard: the limits of advisory, warning and critical."""
+    assessment: Json
+    """What was made of it: findings, hazards, and heat with its causes and forecasts."""
+    telemetry: Json
+    settings: Json
+    limits: Json
+    """By hazard the limits of advisory, warning and critical; of heat, what it is judged by."""
     cells: int
     before: str
     """The five minutes before, packed."""
 
     def minutes_before(self) -> list[dict[str, Any]]:
         """Return the five minutes before, oldest first; `time_s` counts up to 0, the moment itself."""
-        row = _row(self.cells)
-        return [_unpacked(numbers) for numbers in row.iter_unpack(decompress(b85decode(self.before)))]
+        return [_unpacked(numbers) for numbers in self._rows()]
+
+    def _rows(self) -> Iterator[tuple[Any, ...]]:
+        return _row(self.cells).iter_unpack(decompress(b85decode(self.before)))
+
+    @classmethod
+    def restored(cls, stored: object) -> CriticalEvent | None:
+        """Return the event that was stored; None for what is none, or can't be unpacked."""
+        if not isinstance(stored, dict):
+            return None
+        try:
+            event = cls(**stored)
+            event._rows()
+        except AttributeError, TypeError, ValueError, struct_error, zlib_error:
+            return None
+        return event
 
 
 class EventRecorder:
-    """Records one pack. `events` are those of before a restart, oldest first."""
+    """Records one pack. `restored` is what `state` said before a restart; what of it can't be read is left out."""
 
-    def __init__(self, events: Iterable[CriticalEvent] = ()) -> None:
+    def __init__(self, restored: object = None) -> None:
+        stored = restored if isinstance(restored, list) else []
+        events = [event for each in stored if (event := CriticalEvent.restored(each)) is not None]
         self.events: tuple[CriticalEvent, ...] = tuple(events)[-EVENTS_KEPT:]
+        """Oldest first."""
+        self.damaged: Final = restored is not None and (restored is not stored or len(events) < len(stored))
+        """Whether something was left out."""
         self._cells = -1
         self._row = _row(0)
         self._ring = bytearray()
         self._rows = 0
         """How many have ever been written since the ring was made."""
         self._next_s = 0.0
-        self._recorded_s: dict[str, float] = {}
-        """When each hazard was recorded last, by its key."""
-        self._critical: frozenset[str] = frozenset()
+        self._recorded_s: dict[tuple[str, GuardianLevel], float] = {}
+        """When each finding was recorded last, by its key and level."""
+        self._critical: dict[str, GuardianLevel] = {}
 
     def step(
         self,
+        guardian: Guardian,
         telemetry: Telemetry,
         settings: Settings | None,
-        limits: Mapping[Kind, Limits],
-        assessment: ProtectionAssessment,
+        assessment: Assessment,
         now_s: float,
         at: str,
     ) -> CriticalEvent | None:
-        """Take a frame with what was made of it, at a monotonic time in s and a time of the world in ISO 8601.
+        """Take a frame and what a guardian made of it, at a monotonic time in s and a time of the world in ISO 8601.
 
         Return the event if it is one.
         """
-        critical = frozenset(hazard.key for hazard in assessment.hazards if hazard.level is Level.CRITICAL)
-        news = [key for key in critical - self._critical if now_s - self._recorded_s.get(key, -RING_S) >= RING_S]
-        self._critical = critical
+        news = self._news(assessment, now_s)
         if news or now_s >= self._next_s or now_s < self._next_s - STEP_S:
             self._next_s = now_s + STEP_S - _EARLY_S
             self._write(telemetry, assessment.level, now_s)
@@ -105,10 +123,10 @@ class EventRecorder:
         self._recorded_s |= dict.fromkeys(news, now_s)
         event = CriticalEvent(
             at=at,
-            hazards=[_hazard_as_json(hazard, now_s) for hazard in assessment.hazards],
-            telemetry=_as_json(telemetry),
-            settings=None if settings is None else _as_json(settings),
-            limits={kind.value: list(each.limits) for kind, each in limits.items()},
+            assessment=as_json(assessment, now_s),
+            telemetry=as_json(telemetry, now_s),
+            settings=as_json(settings, now_s),
+            limits=limits_as_json(guardian),
             cells=self._cells,
             before=self._packed(now_s),
         )
@@ -119,12 +137,23 @@ class EventRecorder:
         """Return the events as JSON, oldest first."""
         return [asdict(event) for event in self.events]
 
-    @classmethod
-    def restored(cls, state: Iterable[Mapping[str, Any]]) -> EventRecorder:
-        """Return a recorder that remembers a state."""
-        return cls(CriticalEvent(**event) for event in state)
+    def _news(self, assessment: Assessment, now_s: float) -> list[tuple[str, GuardianLevel]]:
+        """Return what has become critical, or worse, with this frame; what a restart only remembers hasn't."""
+        before = self._critical
+        if assessment.level < GuardianLevel.CRITICAL:
+            self._critical = {}
+            return []
+        critical = [each for each in assessment.findings if each.level >= GuardianLevel.CRITICAL]
+        self._critical = {each.key: each.level for each in critical}
+        return [
+            (each.key, each.level)
+            for each in critical
+            if each.level > before.get(each.key, GuardianLevel.OK)
+            and each.cause != HEAT_HELD
+            and now_s - self._recorded_s.get((each.key, each.level), -RING_S) >= RING_S
+        ]
 
-    def _write(self, telemetry: Telemetry, level: Level, now_s: float) -> None:
+    def _write(self, telemetry: Telemetry, level: int, now_s: float) -> None:
         cells = len(telemetry.cell_voltages_v)
         if cells != self._cells:
             self._cells, self._rows, self._row = cells, 0, _row(cells)
@@ -180,25 +209,7 @@ def _unpacked(numbers: tuple[Any, ...]) -> dict[str, Any]:
     }
 
 
-def _hazard_as_json(hazard: Hazard, now_s: float) -> dict[str, Any]:
-    return {
-        "key": hazard.key,
-        "level": hazard.level.name.lower(),
-        "value": hazard.value,
-        "limit": hazard.limit,
-        "cell": hazard.cell,
-        "probe": hazard.probe,
-        "for_s": round(now_s - hazard.since_s, 1),
-    }
-
-
-def _as_json(values: Telemetry | Settings) -> dict[str, Any]:
-    return {each.name: _plain(getattr(values, each.name)) for each in fields(values)}
-
-
-def _plain(value: object) -> object:
-    if isinstance(value, tuple):
-        return [_plain(each) for each in value]
-    if isinstance(value, Enum):
-        return value.value
-    return None if isinstance(value, float) and not isfinite(value) else value
+def limits_as_json(guardian: Guardian) -> Json:
+    """Return what a guardian goes by at present."""
+    limits: dict[str, Json] = {kind.value: list(each.limits) for kind, each in guardian.limits.items()}
+    return limits | {HEAT: as_json(guardian.heat_config, 0)}
