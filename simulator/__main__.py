@@ -10,6 +10,7 @@ answers each with a line: {"time": T}, the monotonic time in seconds at which th
                                                       gives it back to the house; with a current that is set: none
     {"pack": 0, "set": "rest"}                        no current but the noise of its measurement, and settled cells
     {"pack": 0, "set": "ambient", "c": 35}
+    {"pack": 0, "set": "fan", "share": 1}             of its full speed; 0 is off
     {"pack": 0, "set": "text", "name": "device_passcode", "value": "4711"}
     {"pack": 0, "set": "setting", "name": "cell_overvoltage_v", "value": 3.4}
                                                       whatever its range; the next is checked as every write
@@ -18,9 +19,12 @@ answers each with a line: {"time": T}, the monotonic time in seconds at which th
     {"pack": 0, "fault": "disconnect"}                or drop, damage, duplicate (with "count"), stall, refuse, busy,
                                                       out_of_range, silent (with "on"), slow (with "times"), lose
                                                       (with the "share" of the notifications that is lost for good)
+    {"pack": 0, "fault": "short", "w": 300, "cell": 7}   inside a cell, counted from 1; of 0 W it is over
     {"pack": 0, "fault": "lose_writes"}               or refuse_writes, unacknowledge_writes, drop_on_writes, unanswer
                                                       (with "count"), slow_memory, pause_after_writes (with "s")
     {"pack": 0, "tell": "link"}                       answered also with "connected" and "frames_sent"
+    {"pack": 0, "tell": "cells"}                      answered also with what is true of them: "cells_c", "current_a",
+                                                      "charge_mosfet", "discharge_mosfet", and "fan"
     {"pack": 0, "tell": "settings"}                   answered also with "settings": all numbers that the board goes by
 """
 
@@ -80,6 +84,15 @@ def carry_out(members: Sequence[Member], line: str) -> dict[str, object]:
             member.firmware.app_changes(command["app"], command["value"])
         elif command.get("tell") == "link":
             told = {"connected": member.firmware.is_connected, "frames_sent": member.firmware.frames_sent}
+        elif command.get("tell") == "cells":
+            pack = member.firmware.board.pack
+            told = {
+                "cells_c": [round(cell.temperature_c, 2) for cell in pack.cells],
+                "current_a": pack.current_a,
+                "charge_mosfet": pack.charge_mosfet_on,
+                "discharge_mosfet": pack.discharge_mosfet_on,
+                "fan": pack.fan,
+            }
         elif command.get("tell") == "settings":
             kept = member.firmware.board.settings | member.firmware.board.device_info
             told = {"settings": {name: value for name, value in kept.items() if isinstance(value, int | float)}}
@@ -105,6 +118,8 @@ def _set(member: Member, command: dict[str, object]) -> None:
             member.firmware.board.device_info[name] = text.encode()
         case {"set": "ambient", "c": int() | float() as ambient_c}:
             member.firmware.board.pack.ambient_c = ambient_c
+        case {"set": "fan", "share": int() | float() as share} if 0 <= share <= 1:
+            member.firmware.board.pack.fan = share
         case {"set": "setting", "name": str() as name, "value": int() | float() as value}:
             if not member.firmware.board.set(name, value):
                 raise ValueError(f"{name} has to keep its place among the others")
@@ -133,6 +148,8 @@ def _set_fault(firmware: Firmware, command: dict[str, object]) -> None:
             faults.slowness = times
         case {"fault": "lose", "share": int() | float() as share} if 0 <= share <= 1:
             faults.loss = share
+        case {"fault": "short", "w": int() | float() as watts, "cell": int() as cell} if watts >= 0 < cell:
+            firmware.board.pack.cells[cell - 1].short_w = watts
         case {"fault": "slow_memory", "s": int() | float() as slow_s}:
             faults.slow_memory_s = slow_s
         case {"fault": "pause_after_writes", "s": int() | float() as pause_s}:

@@ -254,6 +254,28 @@ def test_settings_are_told(members: list[Member]) -> None:
     assert "serial_number" not in settings
 
 
+def test_a_short_is_made_and_ended_and_its_heat_is_told(members: list[Member]) -> None:
+    do(members, pack=0, set="current", a=0)
+    do(members, pack=0, fault="short", w=300, cell=7)
+    members[0].firmware.board.advance(120)
+    do(members, pack=0, fault="short", w=0, cell=7)
+    cells_c = do(members, pack=0, tell="cells")["cells_c"]
+    assert isinstance(cells_c, list)
+    assert cells_c.index(max(cells_c)) == 6
+    assert cells_c[6] - min(cells_c) == pytest.approx(6, abs=0.5)
+    assert members[0].firmware.board.pack.cells[6].short_w == 0
+
+
+def test_a_fan_is_set_and_what_flows_is_told(members: list[Member]) -> None:
+    do(members, pack=0, set="fan", share=1)
+    do(members, pack=0, set="current", a=20)
+    do(members, pack=0, app="charge_switch", value=False)
+    members[0].firmware.board.advance(5)
+    told = do(members, pack=0, tell="cells")
+    del told["time"], told["cells_c"]
+    assert told == {"current_a": 0, "charge_mosfet": False, "discharge_mosfet": True, "fan": 1}
+
+
 @pytest.mark.parametrize(
     ("command", "attribute", "value"),
     [
@@ -296,7 +318,10 @@ def test_being_there_or_not(members: list[Member]) -> None:
              '{"pack": 0, "fault": "lose", "share": 2}', '{"pack": 0, "fault": "slow_memory", "s": "long"}',
              '{"pack": 0, "app": "moon", "value": 1}', '{"pack": 0, "app": "cell_overvoltage_v"}',
              '{"pack": 0, "app": "cell_overvoltage_v", "value": 9}',
-             '{"pack": 0, "app": "charge_switch", "value": []}'],
+             '{"pack": 0, "app": "charge_switch", "value": []}', '{"pack": 0, "set": "fan", "share": 2}',
+             '{"pack": 0, "fault": "short", "w": 300, "cell": 0}',
+             '{"pack": 0, "fault": "short", "w": 300, "cell": 17}',
+             '{"pack": 0, "fault": "short", "w": -1, "cell": 7}', '{"pack": 0, "fault": "short"}'],
 )  # fmt: skip
 def test_nonsense_is_refused(members: list[Member], line: str) -> None:
     with pytest.raises(CommandError):
