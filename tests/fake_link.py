@@ -122,6 +122,7 @@ class FakeLink:
         self.status = LinkStatus()
         self.heard_dbm: list[int | None] = []
         self.refreshed = 0
+        self.read_again_wanted = 0
         self.refresh_fails_with: LinkProblem | None = None
         self.log: tuple[LogEntry, ...] = ()
         self.log_reads = 0
@@ -159,6 +160,9 @@ class FakeLink:
 
     def seen(self, rssi_dbm: int | None = None) -> None:
         self.heard_dbm.append(rssi_dbm)
+
+    def read_again(self) -> None:
+        self.read_again_wanted += 1
 
     async def refresh(self) -> None:
         if self.status.paused_until_s is not None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from itertools import pairwise, repeat
 from typing import Any, override
 from unittest.mock import AsyncMock, Mock, patch
@@ -19,6 +19,7 @@ from custom_components.jk_bms.bms.frames import ACKNOWLEDGE, Command
 from custom_components.jk_bms.bms.gatt import source_of
 from custom_components.jk_bms.bms.layout import FrameType, Generation
 from custom_components.jk_bms.bms.link import (
+    MOST_READS,
     Link,
     LinkError,
     LinkMode,
@@ -76,6 +77,8 @@ class Bench:
         self.in_reach = True
         self.client_class: type[FakeBleakClient] = FakeBleakClient
         self.readings: list[Reading] = []
+        self.on_reading: Callable[[], None] = lambda: None
+        """What is done with each of them."""
         self.statuses: list[LinkStatus] = []
         self.links: list[Link] = []
 
@@ -86,7 +89,7 @@ class Bench:
         link = Link(
             "pack",
             self.find_device,
-            self.readings.append,
+            self.take,
             self.statuses.append,
             mode=mode,
             interval_s=interval_s,
@@ -97,6 +100,10 @@ class Bench:
         )
         self.links.append(link)
         return link
+
+    def take(self, reading: Reading) -> None:
+        self.readings.append(reading)
+        self.on_reading()
 
     async def started(self, mode: LinkMode = LinkMode.LIVE, interval_s: float = 60) -> Link:
         """Return a link that has come to its first values."""
@@ -980,6 +987,59 @@ async def test_periodic_without_a_value_to_believe(bench: Bench, board: Scripted
     await clock.until(lambda: link.status.drops)
     assert link.status.problem is LinkProblem.NO_DATA
     assert not bench.telemetry
+
+
+@pytest.mark.parametrize(("wanted", "taken"), [(0, 2), (1, 2), (2, 3), (4, 5), (50, MOST_READS + 1)])
+async def test_periodic_takes_a_few_more_readings_if_wanted(
+    bench: Bench, clock: FakeClock, wanted: int, taken: int
+) -> None:
+    link = await bench.started(LinkMode.PERIODIC, 30)
+    await clock.until(lambda: link.status.state is LinkState.WAITING)
+    started_s = clock.now()
+    before = len(bench.telemetry)
+    bench.on_reading = lambda: link.read_again() if len(bench.telemetry) - before <= wanted else None
+    await clock.run(20)
+    assert len(bench.telemetry) == before, "nothing is read out of turn"
+    await clock.until(lambda: link.status.connects == 2)
+    connected_s = clock.now()
+    assert connected_s - started_s < 31
+    await clock.until(lambda: link.status.state is LinkState.WAITING)
+    assert len(bench.telemetry) - before == taken
+    bench.on_reading = lambda: None
+    await clock.until(lambda: link.status.connects == 3)
+    assert clock.now() - connected_s == pytest.approx(30, abs=0.1), "the rhythm stays"
+    assert (link.status.drops, link.status.failures) == (0, 0)
+
+
+async def test_a_board_that_falls_silent_when_more_is_wanted_is_asked_anew(
+    bench: Bench, board: ScriptedBoard, clock: FakeClock
+) -> None:
+    link = bench.link(LinkMode.PERIODIC, 30)
+
+    def fall_silent() -> None:
+        link.read_again()
+        if len(bench.telemetry) == 2:
+            board.stream = ()
+
+    bench.on_reading = fall_silent
+    await link.start()
+    await clock.until(lambda: link.status.drops)
+    assert link.status.problem is LinkProblem.NO_DATA
+    assert clock.now() < 1020
+
+
+async def test_a_pause_is_not_put_off_by_more_readings(bench: Bench, board: ScriptedBoard, clock: FakeClock) -> None:
+    link = bench.link(LinkMode.PERIODIC, 30)
+    bench.on_reading = link.read_again
+    await link.start()
+    await clock.until(lambda: len(bench.telemetry) == 2)
+    assert link.status.state is LinkState.CONNECTED
+    await link.pause(600)
+    assert board.connectable
+    count = len(bench.readings)
+    link.read_again()
+    await clock.run(590)
+    assert len(bench.readings) == count
 
 
 # Pausing and stopping

@@ -40,6 +40,8 @@ SETTINGS_EVERY_S: Final = 600.0
 """The app on a phone changes settings, and a board says them only when asked."""
 TELEMETRY_TIMEOUT_S: Final = 10.0
 """Longest wait for cell info that is believed; the first frame ever needs a second one to agree."""
+MOST_READS: Final = 6
+"""Readings in a row after which a periodic link is let go, whoever wants more of them."""
 STABLE_S: Final = 10.0
 """A link that lasted longer is not one that fails again and again."""
 LONGEST_RETRY_S: Final = 60.0
@@ -170,6 +172,8 @@ class Link:
         """The connection while it streams."""
         self._attempt_over = asyncio.Event()
         self._changing = asyncio.Lock()
+        self._again = False
+        """Whether a periodic link is to read once more before it lets go."""
         self._guests = 0
         self._guest_left = asyncio.Event()
 
@@ -226,6 +230,13 @@ class Link:
         rested = now_s - self._failed_s >= PAIRING_RETRY_S
         if problem in _SILENT or (problem in PAIRING_PROBLEMS and rested):
             self._wake.set()
+
+    def read_again(self) -> None:
+        """Take one more reading before a periodic link is let go, a few in a row at most; its rhythm stays.
+
+        For whoever was just given one: without a connection there is nothing to stay for.
+        """
+        self._again = True
 
     async def refresh(self) -> None:
         """Ask for device info and settings anew; what is not connected at the moment, connects.
@@ -357,8 +368,12 @@ class Link:
 
     async def _read_once(self, connection: Connection) -> None:
         """Stay until there is cell info to be believed, and nobody wants to ask for more. Raises LinkError."""
-        if await connection.reading(is_telemetry, TELEMETRY_TIMEOUT_S) is None:
-            raise LinkError(LinkProblem.NO_DATA)
+        for _ in range(MOST_READS):
+            self._again = False
+            if await connection.reading(is_telemetry, TELEMETRY_TIMEOUT_S) is None:
+                raise LinkError(LinkProblem.NO_DATA)
+            if not self._again:
+                break
         while self._guests:
             self._guest_left.clear()
             await self._guest_left.wait()
