@@ -1,9 +1,72 @@
-"""What is to be done now about what the guardian found?"""
+"""What is to be done now about what the guardian found?
+
+Cooling and reducing go by the level of heat, stopping by heat and by the hazards whose cure it is (`reasons`). Whatever
+is driven is verified and, if need be, asked for again (`drive`); nothing is put back before frames have come for a
+minute in which nothing asks for it. What follows from what happens meanwhile:
+
+| What happens | What is done |
+|---|---|
+| restart at level 3 | what is off stays off, is not ordered again, and is put back only when level 3 is over |
+| restart at level 4 | it stays latched |
+| restart in the time of grace | the time goes on |
+| restart while it cools | cooling goes on, and so does its least time |
+| restart after an order nobody answered | what didn't happen is ordered once more, what did happen is not |
+| link lost at level 2 | cooling and limit are held, nothing is put back, the limit doesn't rise |
+| link lost at level 3 | the owner's switches are driven, the board as soon as it is heard of |
+| link back after level 3 | nothing is put back for a minute |
+| no temperatures at level 3 | nothing is put back |
+| paused for the phone app at level 3 | as if the link were lost |
+| cooling not there | action failed after 15 s; it is started as soon as it is there |
+| cooling gone while it runs | the same |
+| cooling on before | it is not turned off |
+| charge off before | it is not switched on |
+| switched on by hand at level 3 | that stands until the level rises or comes anew |
+| switched on by hand at level 4 | it is switched off again |
+| switched on in the phone app during a pause at level 3 | as by hand |
+| no permission | action failed at once; it is tried again like everything that fails |
+| no answer | it is ordered again after 10, 30, 60 s and then every minute; action failed after the second time |
+| off, and yet a current | the same |
+| ordered too often | 4 an hour, except at level 4; what is put back leaves one for stopping again |
+| cooled too often | 6 starts an hour; the last of them isn't ended before another one is free |
+| acting is left | cooling and limit end, what is switched off stays off and isn't put back later |
+| an action taken out of the options | what it switched off stays off |
+| another pack holds it too | it is left to that pack |
+| reset after level 4 | nothing is switched on; what the owner switches on then stays on |
+"""
 
 from __future__ import annotations
 
-from ..guardian import Assessment
-from .interface import ActionsConfig, Command, Decision, Mode, Seen
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Final
+
+from ..guardian import HEAT, HEAT_HELD, Assessment, GuardianLevel
+from .drive import Drive, Outbox, Sight, Want, seconds
+from .hands import Hands
+from .interface import (
+    BOARD,
+    BY_HAND,
+    Action,
+    ActionsConfig,
+    Command,
+    Decision,
+    Detail,
+    Mode,
+    Record,
+    Result,
+    Seen,
+    Target,
+)
+from .reasons import NONE, Heat, Way, Ways, cause_of_heat, orders, stops, wants
+
+_STEADY_S: Final = 60.0
+"""How long frames have come before anything is put back."""
+_FLOWS_A: Final = 1.0
+"""The boards' zero may be off by that much."""
+_LEAST_RUN_S: Final = 600.0
+_LONGEST_BY_HAND_S: Final = 12 * 3600.0
+"""Cooling that nobody said an end of, or one that is never reached."""
+_FLOWING: Final = {Target.BOARD_CHARGE: 1, Target.BOARD_DISCHARGE: -1}
 
 
 class Actor:
@@ -12,41 +75,223 @@ class Actor:
     def __init__(
         self, config: ActionsConfig, restored: object = None, elapsed_s: float = 0.0, now_s: float = 0.0
     ) -> None:
-        self._config = config
-        self._known = restored, elapsed_s, now_s
+        self._config: Final = config
+        self._now_s = now_s
+        self._heat = 0
+        self._cause = HEAT_HELD
+        self._cools = False
+        """Moving air would help at this level."""
+        self._stopping_s: float | None = None
+        """Since when heat asks for the discharge to be stopped."""
+        self._ends_discharge = False
+        self._steady_s: float | None = None
+        """Since when temperatures have come without a gap."""
+        self._ordered: Ways = NONE
+        self._by_hand: tuple[float, float | None] | None = None
+        """When, and at which temperature, cooling by hand ends."""
+        self._hands = Hands(config)
+        self._dry: Hands | None = None
+        self._pretended: dict[Target, bool] = {}
+        self._news = Outbox()
+        self._last: Record | None = None
+        if isinstance(restored, dict):
+            self._restore(restored, now_s - max(elapsed_s, 0.0))
 
     def step(self, assessment: Assessment | None, seen: Seen, mode: Mode, now_s: float) -> Decision:
         """Decide: on every frame, every five seconds while none come, and when something that is driven changes.
 
-        The assessment is None before the first frame: then only what the owner orders is done.
+        The assessment is None before the first frame: then what is remembered and what the owner orders is done.
         """
-        del assessment, seen, mode, now_s
-        return Decision()
+        now_s = self._now_s = max(now_s, self._now_s)
+        self._look(assessment, seen, now_s)
+        if not seen.fresh:
+            seen = replace(seen, on={**seen.on, **dict.fromkeys(BOARD)})
+        out, self._news = self._news, Outbox()
+        hands = self._hands
+        ordered = orders(self._config, self._ordered)
+        if mode is not Mode.ACT:
+            hands.leave(ordered, now_s, out)
+        self._act(hands, assessment, seen, now_s, out, acts=mode is Mode.ACT, ordered=ordered)
+        if any(record.target is Target.COOLING and record.detail is Detail.BY_HAND for record in out.records):
+            self._by_hand = None
+        if mode is Mode.DRY_RUN:
+            out.records += self._pretend(assessment, seen, now_s)
+        else:
+            self._dry = None
+        if out.records:
+            self._last = out.records[-1]
+        return Decision(
+            commands=tuple(out.commands),
+            records=tuple(out.records),
+            findings=tuple(drive.finding for drive in hands.drives.values() if drive.finding is not None),
+            limit_a=hands.limit_a,
+            held=frozenset(target for target, drive in hands.drives.items() if drive.is_held),
+            cooling_by_hand=self._by_hand is not None,
+            cooling_until_s=None if self._by_hand is None else self._by_hand[0],
+            latched=hands.latched or bool(self._ordered),
+            last=self._last,
+        )
 
     def failed(self, command: Command, now_s: float, *, refused: bool = False) -> None:
         """Take note that a command could not be given at all; `refused`: for lack of permission."""
-        del command, now_s, refused
+        self._hands.drives[command.target].fail(command, now_s, self._news, refused=refused)
 
     def cool(self, now_s: float, *, until_s: float | None = None, until_c: float | None = None) -> None:
         """Cool by hand until a time, until no probe is above a temperature, or for the least time if neither is said.
 
         It takes effect with the next step, and so do the other orders.
         """
-        del now_s, until_s, until_c
+        if until_s is None:
+            least_s = _LEAST_RUN_S if self._config.cooling is None else self._config.cooling.least_run_s
+            until_s = now_s + (least_s if until_c is None else _LONGEST_BY_HAND_S)
+        self._by_hand = until_s, until_c
+        self._hands.drives[Target.COOLING].heed()
 
-    def stop_cooling(self, now_s: float) -> None:
+    def stop_cooling(self) -> None:
         """End cooling, by hand or not; it stands until the level rises or comes anew."""
-        del now_s
+        self._by_hand = None
+        self._hands.drives[Target.COOLING].dismiss()
 
-    def emergency_stop(self, now_s: float, *, charge: bool, discharge: bool) -> None:
+    def emergency_stop(self, *, charge: bool, discharge: bool) -> None:
         """Switch off, by the board and all switches that the owner named for it, until `reset`."""
-        del now_s, charge, discharge
+        self._ordered |= {way for way, asked in ((Way.CHARGE, charge), (Way.DISCHARGE, discharge)) if asked}
 
     def reset(self, now_s: float) -> None:
         """End what is latched after an emergency or an emergency stop; nothing is switched on by that."""
-        del now_s
+        self._ordered = NONE
+        self._hands.unlatch(now_s, self._news)
+        if self._dry is not None:
+            self._dry.unlatch(now_s, Outbox())
 
     def state(self, now_s: float) -> dict[str, object]:
         """Return what has to be kept over a restart, for JSON: ages in s, no times."""
-        del now_s
-        return {}
+        by_hand = self._by_hand
+        return {
+            **self._hands.state(now_s),
+            "heat": self._heat,
+            "cause": self._cause,
+            "cools": self._cools,
+            "stopping_for_s": None if self._stopping_s is None else now_s - self._stopping_s,
+            "ends_discharge": self._ends_discharge,
+            "ordered": sorted(way.value for way in self._ordered),
+            "cooling_for_s": None if by_hand is None else by_hand[0] - now_s,
+            "cooling_until_c": None if by_hand is None else by_hand[1],
+        }
+
+    def _restore(self, known: dict[str, object], then_s: float) -> None:
+        self._hands.restore(known, then_s, self._news)
+        heat = known.get("heat")
+        self._heat = heat if isinstance(heat, int) and heat in set(GuardianLevel) else 0
+        self._cause = str(known.get("cause", HEAT_HELD))
+        self._cools = known.get("cools") is True
+        stopping_s = seconds(known.get("stopping_for_s"))
+        self._stopping_s = None if stopping_s is None else then_s - stopping_s
+        self._ends_discharge = known.get("ends_discharge") is True
+        ordered = known.get("ordered")
+        self._ordered = frozenset(way for way in Way if isinstance(ordered, list) and way.value in ordered)
+        cooling_s = seconds(known.get("cooling_for_s"))
+        if cooling_s is not None:
+            until_c = known.get("cooling_until_c")
+            self._by_hand = then_s + cooling_s, float(until_c) if isinstance(until_c, (int, float)) else None
+
+    def _look(self, assessment: Assessment | None, seen: Seen, now_s: float) -> None:
+        """Take what is new of the heat; of what isn't known the last is held."""
+        hottest_c, steady = None, False
+        if assessment is not None and assessment.thermal.level is not None:
+            thermal = assessment.thermal
+            self._heat, self._cause = int(assessment.thermal.level), cause_of_heat(assessment)
+            hottest_c = thermal.hottest_c
+            steady = seen.fresh and thermal.blind_since_s is None
+            if steady:
+                self._cools = thermal.cooling_helps
+        if not steady:
+            self._steady_s = None
+        elif self._steady_s is None:
+            self._steady_s = now_s
+        config = self._config
+        if config.stop_discharge is None or self._heat < config.stop_discharge.level:
+            self._stopping_s, self._ends_discharge = None, False
+        else:
+            self._stopping_s = now_s if self._stopping_s is None else self._stopping_s
+            hot = hottest_c is not None and hottest_c >= config.discharge_ends_c
+            self._ends_discharge |= hot or now_s - self._stopping_s >= config.grace_s
+        if self._by_hand is not None:
+            until_s, until_c = self._by_hand
+            cool = steady and until_c is not None and hottest_c is not None and hottest_c <= until_c
+            if cool or now_s >= until_s:
+                self._by_hand = None
+
+    def _act(
+        self,
+        hands: Hands,
+        assessment: Assessment | None,
+        seen: Seen,
+        now_s: float,
+        out: Outbox,
+        *,
+        acts: bool,
+        ordered: Mapping[Target, Want] | None,
+    ) -> None:
+        """Drive what is to be driven: `acts`, for what was found; and what was ordered, None in a dry run."""
+        config = self._config
+        wanted: dict[Target, Want] = {}
+        if acts:
+            hands.latched |= self._heat >= GuardianLevel.EMERGENCY and bool(stops(config))
+            level = int(GuardianLevel.EMERGENCY) if hands.latched else self._heat
+            ends_discharge = self._ends_discharge and not config.keep_supplied
+            heat = Heat(level, self._cause, ends_discharge or level >= GuardianLevel.EMERGENCY)
+            wanted = wants(config, heat, () if assessment is None else assessment.protection.hazards)
+            thermal = assessment.thermal if assessment is not None and self._steady_s is not None else None
+            hands.reduce(self._heat, self._cause, thermal, seen.current_a, now_s, out)
+        for target, order in (ordered or {}).items():
+            known = wanted.get(target)
+            wanted[target] = order if known is None else replace(order, reasons={**known.reasons, **order.reasons})
+        cooling = self._cooling_wanted(acts=acts, by_hand=ordered is not None and self._by_hand is not None)
+        if cooling is not None:
+            wanted[Target.COOLING] = cooling
+
+        def look(target: Target) -> Sight:
+            current_a = (seen.current_a or 0.0) * _FLOWING.get(target, 0)
+            return Sight(seen.on.get(target), current_a > _FLOWS_A, target in seen.held_elsewhere)
+
+        def may_end(drive: Drive) -> bool:
+            steady_s = self._steady_s
+            if drive.target is Target.COOLING:
+                least_s = 0.0 if config.cooling is None else config.cooling.least_run_s
+                return (
+                    not acts
+                    or drive.cause == BY_HAND
+                    or (steady_s is not None and now_s - drive.began_s >= least_s and drive.budget.left(now_s) > 0)
+                )
+            return acts and not hands.latched and steady_s is not None and now_s - steady_s >= _STEADY_S
+
+        hands.drive(wanted, look, now_s, out, may_end=may_end)
+
+    def _cooling_wanted(self, *, acts: bool, by_hand: bool) -> Want | None:
+        cooling = self._config.cooling
+        reasons: dict[str, int] = {}
+        if acts and cooling is not None and self._heat >= cooling.level:
+            reasons[HEAT] = self._heat
+        if by_hand:
+            reasons[BY_HAND] = int(GuardianLevel.ADVISORY)
+        if not reasons:
+            return None
+        return Want(Action.COOLING, BY_HAND if by_hand else self._cause, reasons, due=by_hand or self._cools)
+
+    def _pretend(self, assessment: Assessment | None, seen: Seen, now_s: float) -> list[Record]:
+        """Act on what would be if it had been acted upon; return what would have been done."""
+        if self._dry is None:
+            self._dry, self._pretended = Hands(self._config), {}
+        dry, pretended = self._dry, self._pretended
+        out = Outbox()
+        imagined = replace(seen, on={**seen.on, **pretended}, current_a=None)
+        self._act(dry, assessment, imagined, now_s, out, acts=True, ordered=None)
+        pretended.update({command.target: command.on for command in out.commands})
+        for target, drive in dry.drives.items():
+            if not drive.is_held:
+                pretended.pop(target, None)
+        return [
+            replace(record, result=Result.WOULD)
+            for record in out.records
+            if record.result is Result.PENDING or record.action is Action.REDUCE
+        ]

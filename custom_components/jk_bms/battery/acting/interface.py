@@ -6,7 +6,7 @@ Times are those of one monotonic clock in s, currents in A, temperatures in °C.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
