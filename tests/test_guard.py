@@ -7,8 +7,10 @@ from typing import Any
 import pytest
 from homeassistant.const import ATTR_ENTITY_ID, EVENT_HOMEASSISTANT_STOP, STATE_UNAVAILABLE, STATE_UNKNOWN, Platform
 from homeassistant.core import HomeAssistant
+from homeassistant.util import dt as dt_util
 
 from custom_components.jk_bms.battery.hazards import Family
+from custom_components.jk_bms.bms.telemetry import Telemetry
 from custom_components.jk_bms.guard import SAVED_AFTER_S, SAVED_EVERY_S
 
 from .pack_values import telemetry_32s
@@ -36,9 +38,25 @@ def is_on(pack: Pack, key: str) -> bool:
     return pack.value(key, Platform.BINARY_SENSOR) == "on"
 
 
-def stored(hass_storage: dict[str, Any], pack: Pack) -> dict[str, Any] | None:
-    entry = hass_storage.get(f"jk_bms.{pack.entry.entry_id}.guardian")
+def stored(hass_storage: dict[str, Any], pack: Pack, what: str = "guardian") -> Any:
+    entry = hass_storage.get(f"jk_bms.{pack.entry.entry_id}.{what}")
     return None if entry is None else entry["data"]
+
+
+def causes(pack: Pack) -> set[str]:
+    return {each["cause"] for each in pack.get("guardian_level").attributes["causes"]}
+
+
+async def restart(packs: Packs, pack: Pack, first: Telemetry | None = None) -> None:
+    await packs.hass.config_entries.async_unload(pack.entry.entry_id)
+    await packs.set_up(pack, *PACK_32S[:-1], first or telemetry_32s())
+
+
+ONE_HIGH = {"cells_v": (3.3,) * 15 + (3.62,)}
+
+
+def hot(temperature_c: float | None) -> dict[str, Any]:
+    return {"temperature_1_c": temperature_c, "temperature_2_c": temperature_c}
 
 
 async def test_a_healthy_pack(packs: Packs) -> None:
@@ -167,10 +185,121 @@ async def test_restart_keeps_what_nobody_has_seen(
     assert "cell_high" in data["latched"]
     assert data["probes"] == ["temperature_1", "temperature_2"]
 
-    await hass.config_entries.async_unload(pack.entry.entry_id)
-    await packs.set_up(pack, *PACK_32S)
+    await restart(packs, pack)
     assert pack.value("guardian_level") == "ok"
     assert "cell_high" in pack.get("guardian_level").attributes["unacknowledged"]
+
+
+@pytest.mark.parametrize(
+    ("temperature_c", "level", "heat"),
+    [(44, "advisory", "cool"), (49, "warning", "reduce"), (56, "critical", "stop"), (66, "emergency", "emergency")],
+)
+@pytest.mark.parametrize("first_c", [None, 25.0, "hot"])
+async def test_restart_at_each_level_of_heat(
+    packs: Packs, temperature_c: float, level: str, heat: str, first_c: float | str | None
+) -> None:
+    """The guardian's level is there with the first frame, whatever it says or doesn't, and stays; two frames tell of
+    what it is, if it still is."""
+    pack = await packs.add(*PACK_32S)
+    await Frames(packs, pack).run(30, current_a=0.0, **hot(temperature_c))
+    assert (pack.value("guardian_level"), pack.value("thermal_level")) == (level, heat)
+
+    now_c = temperature_c if first_c == "hot" else first_c
+    assert not isinstance(now_c, str)
+    await restart(packs, pack, telemetry_32s(counter=77, current_a=0.0, **hot(now_c)))
+    assert (pack.value("guardian_level"), pack.value("thermal_level")) == (level, STATE_UNKNOWN)
+    assert "heat_held" in causes(pack)
+
+    await Frames(packs, pack).run(70, current_a=0.0, **hot(now_c))
+    known = heat if now_c is not None else STATE_UNKNOWN
+    assert (pack.value("guardian_level"), pack.value("thermal_level")) == (level, known)
+    assert ("heat_temperature" in causes(pack)) == (first_c == "hot")
+
+
+async def test_restart_while_critical(packs: Packs) -> None:
+    high = {"cells_v": (3.62,) * 16}
+    pack = await packs.add(*PACK_32S)
+    frames = Frames(packs, pack)
+    await frames.run(3, **high)
+    assert pack.value("guardian_level") == "critical"
+
+    await restart(packs, pack, telemetry_32s(counter=77, **high))
+    level = pack.get("guardian_level")
+    assert (level.state, level.attributes["cause"]) == ("critical", "cell_high"), "beyond the board's own limit"
+
+    near = {"cells_v": (3.58,) * 16}
+    await restart(packs, pack, telemetry_32s(counter=78, **near))
+    level = pack.get("guardian_level")
+    assert (level.state, level.attributes["cause"]) == ("ok", None), "one frame of it proves nothing"
+    assert "cell_high" in level.attributes["unacknowledged"]
+    await Frames(packs, pack).run(1, **near)
+    assert pack.value("guardian_level") == "critical"
+
+
+async def test_what_became_critical_is_written_down_at_once_and_survives(
+    packs: Packs, hass_storage: dict[str, Any]
+) -> None:
+    pack = await packs.add(*PACK_32S)
+    frames = Frames(packs, pack)
+    await frames.run(60)
+    assert stored(hass_storage, pack, "guardian_events") is None
+    await frames.run(3, **ONE_HIGH)
+    (event,) = stored(hass_storage, pack, "guardian_events")
+    happened = dt_util.parse_datetime(event["at"])
+    assert happened
+    assert (dt_util.utcnow() - happened).total_seconds() == pytest.approx(2.5, abs=1)
+    assert event["assessment"]["findings"][0]["key"] == "cell_high"
+
+    await restart(packs, pack)
+    (kept,) = pack.coordinator.guard.recorder.events
+    assert len(kept.minutes_before()) == pytest.approx(60, abs=3)
+    await Frames(packs, pack).run(200, **ONE_HIGH)
+    assert len(stored(hass_storage, pack, "guardian_events")) == 2
+
+
+@pytest.mark.parametrize(
+    ("what", "entry"),
+    [
+        ("guardian_events", {"version": 1, "data": {"no": "list"}}),
+        ("guardian_events", {"version": 1, "data": [{"at": 1}]}),
+        ("guardian_events", {"version": 9, "data": []}),
+        ("guardian_events", {"data": []}),
+        ("guardian", {"version": 9, "data": {}}),
+        ("guardian", {"version": 0, "data": {}}),
+    ],
+)
+async def test_a_damaged_file_keeps_no_pack_from_being_watched(
+    packs: Packs,
+    hass: HomeAssistant,
+    hass_storage: dict[str, Any],
+    caplog: pytest.LogCaptureFixture,
+    what: str,
+    entry: dict[str, Any],
+) -> None:
+    pack = await packs.add(*PACK_32S)
+    await hass.config_entries.async_unload(pack.entry.entry_id)
+    hass_storage[f"jk_bms.{pack.entry.entry_id}.{what}"] = entry
+    caplog.clear()
+    await packs.set_up(pack, *PACK_32S)
+    assert pack.value("guardian_level") == "ok"
+    lines = [record.getMessage() for record in caplog.records if record.name.endswith("jk_bms.guard")]
+    assert len(lines) == 1
+    assert "left out" in lines[0]
+    await Frames(packs, pack).run(3, **ONE_HIGH)
+    (event,) = stored(hass_storage, pack, "guardian_events")
+    assert event["cells"] == 16
+
+
+@pytest.mark.parametrize(("mode", "asked"), [("periodic", 1), ("live", 0)])
+async def test_what_says_something_grave_alone_is_read_again(packs: Packs, mode: str, asked: int) -> None:
+    pack = await packs.add(*PACK_32S, mode=mode, interval=60)
+    frames = Frames(packs, pack)
+    await frames.run(10)
+    assert pack.link.read_again_wanted == 0
+    await frames.run(0.5, alarm_bits=1 << 4)
+    assert pack.link.read_again_wanted == asked
+    await frames.run(10)
+    assert pack.link.read_again_wanted == asked
 
 
 async def test_what_is_learned_is_stored_now_and_then_and_at_the_end(
@@ -198,9 +327,11 @@ async def test_what_is_learned_is_stored_now_and_then_and_at_the_end(
 
 async def test_removal_forgets(packs: Packs, hass: HomeAssistant, hass_storage: dict[str, Any]) -> None:
     pack = await packs.add(*PACK_32S)
+    await Frames(packs, pack).run(3, cells_v=(3.62,) * 16)
+    assert stored(hass_storage, pack, "guardian_events")
     await hass.config_entries.async_remove(pack.entry.entry_id)
     await hass.async_block_till_done()
-    assert stored(hass_storage, pack) is None
+    assert not [key for key in hass_storage if pack.entry.entry_id in key]
 
 
 async def test_what_was_critical_is_acknowledged_by_a_button(packs: Packs, hass: HomeAssistant) -> None:

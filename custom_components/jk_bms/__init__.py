@@ -15,7 +15,7 @@ from .bms.link import LinkError
 from .const import DOMAIN
 from .coordinator import JkBmsConfigEntry, JkBmsCoordinator
 from .errors import in_words
-from .guard import guard_store
+from .guard import async_forget
 from .interruption import async_tell_of_interruption
 from .memory import MemoryStore
 from .repairs import RepairWatch, forget, judge_setup
@@ -66,5 +66,5 @@ async def async_remove_entry(hass: HomeAssistant, entry: JkBmsConfigEntry) -> No
     """Leave nothing behind, and let the pack be found anew."""
     forget(hass, entry)
     await MemoryStore(hass, entry.entry_id).remove()
-    await guard_store(hass, entry.entry_id).async_remove()
+    await async_forget(hass, entry.entry_id)
     bluetooth.async_rediscover_address(hass, entry.data[CONF_ADDRESS])

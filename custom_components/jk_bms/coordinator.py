@@ -79,11 +79,11 @@ class JkBmsCoordinator(DataUpdateCoordinator[PackState]):
         self.pause_s: Final[float] = 60 * entry.options.get(CONF_PAUSE_MINUTES, DEFAULT_PAUSE_MINUTES)
         mode = LinkMode(entry.options.get(CONF_MODE, LinkMode.LIVE))
         interval_s: float = entry.options.get(CONF_INTERVAL, DEFAULT_INTERVAL_S)
-        periodic = mode is LinkMode.PERIODIC
-        self.stale_after_s: Final = STALE_INTERVALS * interval_s if periodic else STALE_AFTER_S
+        self._periodic: Final = mode is LinkMode.PERIODIC
+        self.stale_after_s: Final = STALE_INTERVALS * interval_s if self._periodic else STALE_AFTER_S
         # What is read that seldom is published each time.
         self._publish_interval_s: float = (
-            0 if periodic else entry.options.get(CONF_PUBLISH_INTERVAL, DEFAULT_PUBLISH_INTERVAL_S)
+            0 if self._periodic else entry.options.get(CONF_PUBLISH_INTERVAL, DEFAULT_PUBLISH_INTERVAL_S)
         )
         self._now = hass.loop.time
         self.link: Final = Link(
@@ -103,7 +103,7 @@ class JkBmsCoordinator(DataUpdateCoordinator[PackState]):
         self.guard: Final = Guard(
             hass,
             entry.entry_id,
-            ProtectionConfig(frame_period_s=interval_s) if periodic else ProtectionConfig(),
+            ProtectionConfig(frame_period_s=interval_s) if self._periodic else ProtectionConfig(),
             is_paused=lambda: self._paused_until is not None,
             on_news=self._tell,
         )
@@ -239,6 +239,8 @@ class JkBmsCoordinator(DataUpdateCoordinator[PackState]):
         self._hours_to_go = self._time_to_go.step(telemetry, now_s)
         self._direction = self._flow.step(telemetry, now_s)
         self.guard.step(telemetry, self._settings, now_s)
+        if self._periodic and self.guard.wants_another():
+            self.link.read_again()
         if not self._fresh:
             self._fresh = True
             self._watch(self.stale_after_s)

@@ -1,19 +1,28 @@
-"""When is the guardian of a pack asked, and what does it remember over restarts?"""
+"""When is the guardian of a pack asked, and what does it remember over restarts?
+
+What it has learned is small and written now and then. What became critical is large and rare: it has a file of its own,
+written at once. A file that can't be read is left out, and said so; it keeps no pack from being watched.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import logging
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Any, Final
 
 from homeassistant.core import CALLBACK_TYPE, HomeAssistant, callback
 from homeassistant.helpers.event import async_track_time_interval
 from homeassistant.helpers.storage import Store
+from homeassistant.util import dt as dt_util
 
+from .battery.event_recorder import EventRecorder
 from .battery.guardian import Assessment, Guardian
 from .battery.protection import ProtectionConfig
 from .bms.telemetry import Settings, Telemetry
 from .const import DOMAIN
+
+_LOGGER = logging.getLogger(__name__)
 
 SILENT_AFTER_S: Final = 5
 SAVED_AFTER_S: Final = 10
@@ -23,9 +32,33 @@ SAVED_EVERY_S: Final = 1800
 _VERSION: Final = 1
 
 
-def guard_store(hass: HomeAssistant, entry_id: str) -> Store[dict[str, object]]:
-    """Return where the guardian's memory of a pack is kept."""
+def _store(hass: HomeAssistant, entry_id: str) -> Store[dict[str, object]]:
     return Store[dict[str, object]](hass, _VERSION, f"{DOMAIN}.{entry_id}.guardian", atomic_writes=True)
+
+
+def _event_store(hass: HomeAssistant, entry_id: str) -> Store[list[dict[str, Any]]]:
+    return Store[list[dict[str, Any]]](
+        hass,
+        _VERSION,
+        f"{DOMAIN}.{entry_id}.guardian_events",
+        atomic_writes=True,
+        serialize_in_event_loop=False,  # events are never changed
+    )
+
+
+async def async_forget(hass: HomeAssistant, entry_id: str) -> None:
+    """Leave nothing of a pack's guardian behind."""
+    await _store(hass, entry_id).async_remove()
+    await _event_store(hass, entry_id).async_remove()
+
+
+async def _load[T: Mapping[str, Any] | Sequence[Any]](store: Store[T]) -> T | None:
+    """Return what a store holds, if it can be read."""
+    try:
+        return await store.async_load()
+    except Exception as error:  # noqa: BLE001 - whatever is wrong with a file, the pack has to be watched
+        _LOGGER.warning("%s can't be read and is left out: %s", store.key, error)
+        return None
 
 
 class Guard:
@@ -42,20 +75,26 @@ class Guard:
     ) -> None:
         self._hass = hass
         self._config = config
-        self._store = guard_store(hass, entry_id)
+        self._store = _store(hass, entry_id)
+        self._event_store = _event_store(hass, entry_id)
         self._is_paused = is_paused
         self._on_news = on_news
         self._stepped_s = self._saved_s = hass.loop.time()
         self._remembered: tuple[object, ...] = ()
         """What of the memory can't wait, as it was last handed to the storage."""
         self._cancel_timer: CALLBACK_TYPE | None = None
-        self._guardian: Guardian
+        self.guardian: Guardian
+        self.recorder: EventRecorder
+        # These two are there from the start on.
         self.assessment: Assessment | None = None
         """The last one; None before the first frame."""
 
     async def async_start(self) -> None:
         """Remember, and begin to watch."""
-        self._guardian = Guardian(self._config, await self._store.async_load())
+        self.guardian = Guardian(self._config, await _load(self._store))
+        self.recorder = EventRecorder(await _load(self._event_store))
+        if self.recorder.damaged:
+            _LOGGER.warning("What is damaged in %s is left out", self._event_store.key)
         self._cancel_timer = async_track_time_interval(
             self._hass, self._check_silence, timedelta(seconds=SILENT_AFTER_S), cancel_on_shutdown=True
         )
@@ -67,20 +106,30 @@ class Guard:
         self._cancel_timer()
         self._cancel_timer = None
         if self.assessment is not None:
-            await self._store.async_save(self._guardian.state())
+            await self._store.async_save(self.guardian.state())
 
     def acknowledge(self) -> None:
         """The owner has seen what was critical; what may end by that ends with the next frames."""
         now_s = self._hass.loop.time()
-        self._guardian.acknowledge()
-        self._guardian.reset(now_s)
-        self._take(self._guardian.silent(now_s), now_s)
+        self.guardian.acknowledge()
+        self.guardian.reset(now_s)
+        self._take(self.guardian.silent(now_s), now_s)
         self._on_news()
 
     def step(self, telemetry: Telemetry, settings: Settings | None, now_s: float) -> None:
         """Take a frame."""
         self._stepped_s = now_s
-        self._take(self._guardian.step(telemetry, settings, None, now_s), now_s)
+        assessment = self.guardian.step(telemetry, settings, None, now_s)
+        self._take(assessment, now_s)
+        at = dt_util.utcnow().isoformat(timespec="seconds")
+        if self.recorder.step(self.guardian, telemetry, settings, assessment, now_s, at):
+            self._hass.async_create_task(
+                self._event_store.async_save(self.recorder.state()), "JK BMS: a critical event is written down"
+            )
+
+    def wants_another(self) -> bool:
+        """Return whether the next frame is wanted at once: what the last one said may be grave, but says it alone."""
+        return self.guardian.wants_another()
 
     @callback
     def _check_silence(self, _now: datetime) -> None:
@@ -88,10 +137,10 @@ class Guard:
         if self.assessment is None or now_s - self._stepped_s < SILENT_AFTER_S:
             return
         if self._is_paused():
-            self._guardian.excuse(now_s)
+            self.guardian.excuse(now_s)
             return
         before = self.assessment
-        assessment = self._guardian.silent(now_s)
+        assessment = self.guardian.silent(now_s)
         self._take(assessment, now_s)
         if assessment != before:
             self._on_news()
@@ -101,4 +150,4 @@ class Guard:
         remembered = (assessment.unacknowledged, assessment.thermal.level, assessment.probes)
         if remembered != self._remembered or now_s - self._saved_s >= SAVED_EVERY_S:
             self._remembered, self._saved_s = remembered, now_s
-            self._store.async_delay_save(self._guardian.state, SAVED_AFTER_S)
+            self._store.async_delay_save(self.guardian.state, SAVED_AFTER_S)
