@@ -370,7 +370,7 @@ class Drive:
         if back:
             self._stage, self._effort = _Stage.IDLE, _Effort()
         else:
-            self._stage = _Stage.DONE
+            self._stage, self._effort.failing_s = _Stage.DONE, None
         out.records.append(self._record(self._active is not back, Result.VERIFIED, now_s, back=back))
 
     def _failed(self, now_s: float, out: Outbox, detail: Detail, result: Result = Result.FAILED) -> None:
