@@ -1,6 +1,6 @@
 """Run a real Home Assistant against the simulator's Bluetooth proxies, set up through its own HTTP API.
 
-`scripts/demo` is this module's program; the end-to-end test and benchmarks/load.py use its classes:
+For `scripts/demo`, the end-to-end tests and benchmarks/load.py:
 
     async with Simulator(["--packs", "demo"]) as simulator, DemoHome(folder, port=free_port()) as home:
         await home.add_proxies(simulator.proxies)
@@ -9,15 +9,12 @@
 Everything listens on the loopback address only, and every process ends with its `async with`.
 """
 
-import argparse
 import asyncio
 import json
 import os
 import secrets
 import shutil
-import signal
 import socket
-import sys
 from asyncio.subprocess import DEVNULL, PIPE, STDOUT, Process
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable, Sequence
 from contextlib import asynccontextmanager
@@ -31,12 +28,12 @@ import aiohttp
 PROJECT = Path(__file__).parent.parent
 DEMO_PYTHON = PROJECT / ".venv-demo/bin/python"
 DEMO_HOME = PROJECT / ".cache/demo/home"
+FAN = "fan.battery_fan"
+ROOM = "sensor.cellar_temperature"
 CREDENTIALS = "credentials.json"
 HOST = "127.0.0.1"
 DOMAIN = "jk_bms"
 USER = "demo"
-
-FIRST_PROXY_PORT = 16053
 
 START_WITHIN_S = 120
 STOP_WITHIN_S = 30
@@ -44,7 +41,6 @@ CONFIRM_WITHIN_S = 120
 ENABLE_WITHIN_S = 60
 RELOAD_WITHIN_S = 60
 POLL_S = 0.2
-RESTART_EXIT_CODE = 100  # homeassistant.const: someone pressed "restart" and expects whoever started it to do so
 
 CONFIGURATION = """\
 homeassistant:
@@ -60,6 +56,26 @@ logbook:
 energy:
 recorder:
 bluetooth:
+input_boolean:
+  battery_fan:
+    name: Relay of the battery fan
+template:
+  - fan:
+      name: Battery fan
+      unique_id: battery_fan
+      state: "{{ is_state('input_boolean.battery_fan', 'on') }}"
+      turn_on:
+        action: input_boolean.turn_on
+        target: {entity_id: input_boolean.battery_fan}
+      turn_off:
+        action: input_boolean.turn_off
+        target: {entity_id: input_boolean.battery_fan}
+  - sensor:
+      name: Cellar temperature
+      unique_id: cellar_temperature
+      state: 20
+      device_class: temperature
+      unit_of_measurement: °C
 logger:
   default: warning
   logs:
@@ -99,6 +115,18 @@ class SimulatedLink:
 
 
 @dataclass(frozen=True, slots=True)
+class SimulatedCells:
+    """What is true of a pack, whatever its board measures and Home Assistant shows."""
+
+    cells_c: tuple[float, ...]
+    current_a: float
+    charge_mosfet: bool
+    discharge_mosfet: bool
+    fan: float
+    """Share of its full speed."""
+
+
+@dataclass(frozen=True, slots=True)
 class Credentials:
     """How to get into the Home Assistant: as a person, and as a program (a long-lived access token)."""
 
@@ -119,6 +147,11 @@ class Message(TypedDict, total=False):
     time: float
     connected: bool
     frames_sent: int
+    cells_c: list[float]
+    current_a: float
+    charge_mosfet: bool
+    discharge_mosfet: bool
+    fan: float
     settings: dict[str, float]
     error: str
 
@@ -231,6 +264,17 @@ class Simulator:
         """How a pack's link is from its own side."""
         answer = await self._ask(pack=pack, tell="link")
         return SimulatedLink(answer["connected"], answer["frames_sent"])
+
+    async def cells(self, pack: int) -> SimulatedCells:
+        """What is true of a pack."""
+        answer = await self._ask(pack=pack, tell="cells")
+        return SimulatedCells(
+            tuple(answer["cells_c"]),
+            answer["current_a"],
+            answer["charge_mosfet"],
+            answer["discharge_mosfet"],
+            answer["fan"],
+        )
 
     async def settings(self, pack: int) -> dict[str, float]:
         """What a pack's board itself goes by: its settings that are numbers, by key."""
@@ -518,59 +562,3 @@ async def ask(websocket: aiohttp.ClientWebSocketResponse, command: str, **argume
     if not answer["success"]:
         raise DemoError(f"{command}: {answer['error']}")
     return cast("object", answer["result"])
-
-
-async def demo(speed: float, port: int) -> None:
-    """Run the demo until it is cancelled."""
-    DEMO_HOME.parent.mkdir(parents=True, exist_ok=True)
-    print("Starting Home Assistant and the simulated packs ...", flush=True)
-    # The proxies are where they were the last time, or Home Assistant would wait for them while it starts.
-    simulated = ("--packs", "demo", "--speed", str(speed), "--port", str(FIRST_PROXY_PORT))
-    simulator = Simulator(simulated, log=DEMO_HOME.with_name("simulator.log"))
-    async with simulator, DemoHome(DEMO_HOME, port=port) as home:
-        await home.add_proxies(simulator.proxies)
-        is_new = not await home.entries()
-        packs = await home.confirm_packs(simulator.packs)
-        changeable = next(pack for pack in packs if pack["title"] == simulator.packs[0].name)
-        if is_new:
-            # One pack to try everything on; the others are as an owner finds theirs.
-            await home.set_options(changeable, permission="all", advanced={})
-        print(
-            f"\n  {home.address}",
-            f"  user      {home.credentials.user}",
-            f"  password  {home.credentials.password}",
-            f"\nWith {', '.join(pack['title'] for pack in packs)}.",
-            f"Settings can be changed in {changeable['title']}; for the others, allow it in their options.",
-            "Ctrl-C ends it.",
-            sep="\n",
-            flush=True,
-        )
-        while await home.wait() == RESTART_EXIT_CODE:
-            await home.start()
-        raise DemoError(f"Home Assistant has ended; see {home.log}")
-
-
-def main() -> None:
-    """Run the demo from the command line."""
-    parser = argparse.ArgumentParser(prog="scripts/demo", description="Home Assistant with three simulated JK packs.")
-    parser.add_argument("--speed", type=float, default=1, help="how much faster the simulated day runs (default 1)")
-    parser.add_argument("--port", type=int, default=8123, help="where Home Assistant listens (default 8123)")
-    options = parser.parse_args()
-
-    async def until_told() -> None:
-        task = asyncio.current_task()
-        assert task
-        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-            asyncio.get_running_loop().add_signal_handler(number, task.cancel)
-        await demo(options.speed, options.port)
-
-    try:
-        asyncio.run(until_told())
-    except asyncio.CancelledError:
-        print("\nEnded.")
-    except DemoError as error:
-        sys.exit(f"scripts/demo: {error}")
-
-
-if __name__ == "__main__":
-    main()

@@ -49,6 +49,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="scripts/screenshot", description="Pictures of the running demo.")
     parser.add_argument("folder", type=Path, help="where to put the pictures")
     parser.add_argument("pages", nargs="+", help="paths of pages, like /home/overview")
+    parser.add_argument("--home", type=Path, default=DEMO_HOME, help="folder of the home (default that of the demo)")
     parser.add_argument("--port", type=int, default=8123, help="where Home Assistant listens (default 8123)")
     options = parser.parse_args()
 
@@ -56,7 +57,7 @@ def main() -> None:
     chromium = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
     if chromium is None:
         sys.exit("scripts/screenshot: there is no Chromium here; on Debian: apt-get install chromium")
-    token = json.loads((DEMO_HOME / CREDENTIALS).read_text(encoding="utf-8"))["token"]
+    token = json.loads((options.home / CREDENTIALS).read_text(encoding="utf-8"))["token"]
     far = 2**42  # milliseconds; the token is never to be renewed from here
     tokens = json.dumps(
         {

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import os
 import time
@@ -15,7 +14,9 @@ import pytest
 
 from custom_components.jk_bms.bms.link import LinkState
 from custom_components.jk_bms.permission import Permission
-from scripts.demo_home import DEMO_PYTHON, DOMAIN, DemoError, DemoHome, Entry, Pack, Proxy, Simulator, State, free_port
+from scripts.demo_home import DOMAIN, DemoError, DemoHome, Entry, Pack, Proxy, Simulator, free_port
+
+from .whole_home import NEEDS_A_HOME, OnePack, is_number
 
 PLANTED: Final = {
     "device_passcode": "4711#door",
@@ -24,8 +25,6 @@ PLANTED: Final = {
     "user_data": "Peter Mueller",
     "user_data_2": "Tel 0123456789",
 }
-SHOWN_WITHIN_S: Final = 20
-POLL_S: Final = 0.1
 CHANGES: Final[Sequence[tuple[str, str, dict[str, object]]]] = (
     ("charge_current_limit_a", "number.set_value", {"value": 42.5}),
     ("balance_trigger_voltage_v", "number.set_value", {"value": 0.012}),
@@ -39,56 +38,7 @@ SHOWN: Final = {
     "charge_switch": "off",
 }
 
-pytestmark = [
-    pytest.mark.usefixtures("socket_enabled"),
-    pytest.mark.skipif(
-        os.environ.get("JK_BMS_SKIP_END_TO_END") == "1", reason="JK_BMS_SKIP_END_TO_END=1 asks to leave it out"
-    ),
-    pytest.mark.skipif(
-        not DEMO_PYTHON.exists() and "CI" not in os.environ,
-        reason="there is no .venv-demo with a whole Home Assistant; scripts/setup --demo makes it",
-    ),
-]
-
-
-class OnePack:
-    """What a person sees of the only pack of a home."""
-
-    def __init__(self, home: DemoHome, pack: Pack, entity_ids: dict[str, str]) -> None:
-        self._home = home
-        self._address = pack.address
-        self._entity_ids = entity_ids
-
-    def entity_id(self, key: str) -> str:
-        return self._entity_ids[f"{self._address}_{key}"]
-
-    async def state(self, key: str) -> State:
-        return (await self._home.states())[self.entity_id(key)]
-
-    async def until(self, key: str, holds: Callable[[str], bool]) -> State:
-        """Wait until the state of an entity is as it should be."""
-        state = await self.state(key)
-        try:
-            async with asyncio.timeout(SHOWN_WITHIN_S):
-                while not holds(state["state"]):
-                    await asyncio.sleep(POLL_S)
-                    state = await self.state(key)
-        except TimeoutError:
-            pytest.fail(f"{state['entity_id']} is still {state['state']} after {SHOWN_WITHIN_S} s")
-        return state
-
-    async def switch(self, key: str, service: str) -> None:
-        await self._home.request("POST", f"/api/services/switch/{service}", {"entity_id": self.entity_id(key)})
-
-    async def enable(self, *keys: str) -> None:
-        await self._home.enable([f"{self._address}_{key}" for key in keys])
-        self._entity_ids = await self._home.entity_ids()
-
-    async def call(self, service: str, key: str, **data: object) -> None:
-        """Call a service as the frontend does."""
-        domain, _, name = service.partition(".")
-        target = {"entity_id": self.entity_id(key)}
-        await self._home.command("call_service", domain=domain, service=name, service_data=data, target=target)
+pytestmark = [*NEEDS_A_HOME]
 
 
 @asynccontextmanager
@@ -97,10 +47,6 @@ async def one_pack(folder: Path, port: int = 0) -> AsyncIterator[Simulator]:
         for name, text in PLANTED.items():
             await simulator.command(pack=0, set="text", name=name, value=text)
         yield simulator
-
-
-def is_number(state: str) -> bool:
-    return state not in {"unknown", "unavailable"} and float(state) == float(state)
 
 
 def near(value: float, within: float) -> Callable[[str], bool]:

@@ -1,0 +1,87 @@
+"""The page of the demo: what the guardian sees of a pack, what it expects, what it does, and what has happened."""
+
+from collections.abc import Callable
+
+from scripts.demo_home import FAN
+
+PAGE = "battery-guardian"
+HALF_AN_HOUR = 0.5
+
+type Card = dict[str, object]
+
+
+def page(entity_id: Callable[[str], str]) -> dict[str, object]:
+    """Return the dashboard of a pack whose entities are found by their keys."""
+
+    def tile(key: str, **more: object) -> Card:
+        return {"type": "tile", "entity": entity_id(key), **more}
+
+    sections = (
+        (
+            "How bad is it?",
+            "mdi:shield-alert",
+            tile("guardian_level", name="Guardian"),
+            tile("thermal_level", name="Heat"),
+            tile("thermal_cause", name="Because of", grid_options={"columns": "full"}),
+            tile("temperature_2", name="T2"),
+            tile("heating_rate", name="Rises by"),
+        ),
+        (
+            "Where does it go?",
+            "mdi:chart-line",
+            {
+                "type": "history-graph",
+                "hours_to_show": HALF_AN_HOUR,
+                "entities": [
+                    {"entity": entity_id(key), "name": name}
+                    for key, name in (
+                        ("temperature_1", "T1"),
+                        ("temperature_2", "T2"),
+                        ("temperature_4", "T4"),
+                        ("temperature_5", "T5"),
+                        ("predicted_temperature", "In 30 minutes"),
+                    )
+                ],
+                "grid_options": {"columns": "full"},
+            },
+            *(tile(f"time_to_{threshold}_c", name=f"Time to {threshold} °C") for threshold in (45, 60)),
+        ),
+        (
+            "What is done?",
+            "mdi:hand-back-right",
+            {"type": "tile", "entity": FAN, "features": [{"type": "toggle"}], "grid_options": {"columns": "full"}},
+            tile("charge_mosfet", name="Charge MOSFET"),
+            tile("discharge_mosfet", name="Discharge MOSFET"),
+            tile("current", name="Current"),
+            tile("acknowledge", name="Acknowledge"),
+        ),
+        (
+            "What has happened?",
+            "mdi:timeline-clock",
+            {
+                "type": "logbook",
+                "hours_to_show": HALF_AN_HOUR,
+                "target": {
+                    "entity_id": [
+                        FAN,
+                        *map(entity_id, ("alarm", "guardian_level", "charge_mosfet", "discharge_mosfet")),
+                    ]
+                },
+                "grid_options": {"columns": "full", "rows": 8},
+            },
+        ),
+    )
+    return {
+        "views": [
+            {
+                "type": "sections",
+                "title": "Guardian",
+                "path": "guardian",
+                "max_columns": 4,
+                "sections": [
+                    {"type": "grid", "cards": [{"type": "heading", "heading": heading, "icon": icon}, *cards]}
+                    for heading, icon, *cards in sections
+                ],
+            }
+        ]
+    }
