@@ -343,3 +343,22 @@ async def test_what_was_critical_is_acknowledged_by_a_button(packs: Packs, hass:
     await hass.services.async_call("button", "press", button, blocking=True)
     await frames.run(150)
     assert not pack.get("guardian_level").attributes["unacknowledged"]
+
+
+async def test_an_emergency_is_ended_by_hand_only(packs: Packs) -> None:
+    pack = await packs.add(*PACK_32S)
+    frames = Frames(packs, pack)
+    await frames.run(10, **hot(66))
+    guard = pack.coordinator.guard
+    assert not guard.reset()
+    for temperature_c in range(66, 30, -1):
+        packs.tick(20)
+        await frames.run(1, **hot(temperature_c))
+    guard.acknowledge()
+    for _ in range(60):
+        packs.tick(60)
+        await frames.run(1, **hot(30))
+    assert pack.value("thermal_level") == "emergency"
+    packs.tick(0.2)
+    assert guard.reset()
+    assert pack.value("thermal_level") == "stop"

@@ -110,11 +110,14 @@ class Guard:
 
     def acknowledge(self) -> None:
         """The owner has seen what was critical; what may end by that ends with the next frames."""
-        now_s = self._hass.loop.time()
         self.guardian.acknowledge()
-        self.guardian.reset(now_s)
-        self._take(self.guardian.silent(now_s), now_s)
-        self._on_news()
+        self._look_again()
+
+    def reset(self) -> bool:
+        """End an emergency by hand; return whether that could be, for the pack has been cool for an hour."""
+        ended = self.guardian.reset(self._hass.loop.time())
+        self._look_again()
+        return ended
 
     def step(self, telemetry: Telemetry, settings: Settings | None, now_s: float) -> None:
         """Take a frame."""
@@ -144,6 +147,11 @@ class Guard:
         self._take(assessment, now_s)
         if assessment != before:
             self._on_news()
+
+    def _look_again(self) -> None:
+        now_s = self._hass.loop.time()
+        self._take(self.guardian.silent(now_s), now_s)
+        self._on_news()
 
     def _take(self, assessment: Assessment, now_s: float) -> None:
         self.assessment = assessment

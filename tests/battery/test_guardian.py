@@ -212,6 +212,20 @@ def test_what_comes_from_one_spot_wants_to_be_acknowledged() -> None:
     assert pack.silence(1).unacknowledged == ()
 
 
+def test_an_emergency_ends_by_hand_once_it_has_been_cool_for_an_hour() -> None:
+    pack = Watched()
+    pack.run(10, **VERY_HOT)
+    assert not pack.guardian.reset(pack.now_s)
+    for temperature_c in range(66, 30, -1):
+        pack.run(20, temperature_1_c=temperature_c, temperature_2_c=temperature_c)
+    pack.run(3000, temperature_1_c=30.0, temperature_2_c=30.0)
+    pack.guardian.acknowledge()
+    assert not pack.guardian.reset(pack.now_s)
+    assert pack.run(700, temperature_1_c=30.0, temperature_2_c=30.0).level is GuardianLevel.EMERGENCY
+    assert pack.guardian.reset(pack.now_s)
+    assert pack.frame().thermal.level is ThermalLevel.STOP
+
+
 @pytest.mark.parametrize(
     "stored",
     [[], 7, {"latched": 3, "probes": [1, "attic"], "thermal": "x"}, {"probes": None, "thermal": {"level": [9]}}],

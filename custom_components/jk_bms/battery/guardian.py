@@ -156,9 +156,9 @@ class Guardian:
         self._latched = self._protection.acknowledge().latched
         self._thermal.acknowledge()
 
-    def reset(self, now_s: float) -> None:
-        """End an emergency by hand; nothing happens before the pack has been cool for an hour."""
-        self._thermal.reset(now_s)
+    def reset(self, now_s: float) -> bool:
+        """End an emergency by hand; return whether that could be, for the pack has been cool for an hour."""
+        return self._thermal.reset(now_s)
 
     def state(self) -> dict[str, object]:
         """Return what has to be kept over a restart, for JSON."""
