@@ -17,10 +17,11 @@ from homeassistant.helpers.event import async_call_later
 from homeassistant.helpers.update_coordinator import DataUpdateCoordinator
 from homeassistant.util import dt as dt_util
 
+from .ambient import Ambient
 from .battery.advice import Advice, Adviser
 from .battery.energy import Energy, EnergyMeter, stored_energy_kwh
 from .battery.flow import Flow, FlowDetector
-from .battery.protection import ProtectionConfig
+from .battery.guardian import Guardian
 from .battery.time_to_go import TimeToGo, TimeToGoEstimator
 from .bms.gatt import PAIRING_PROBLEMS
 from .bms.link import Link, LinkError, LinkMode, LinkProblem, LinkState, LinkStatus
@@ -39,6 +40,7 @@ from .const import (
     DEFAULT_PUBLISH_INTERVAL_S,
 )
 from .guard import Guard
+from .guardian_options import CONF_AMBIENT, guardian_options
 from .loans import Loans
 from .memory import MemoryStore
 from .pack_state import PackState
@@ -103,10 +105,12 @@ class JkBmsCoordinator(DataUpdateCoordinator[PackState]):
         self.guard: Final = Guard(
             hass,
             entry.entry_id,
-            ProtectionConfig(frame_period_s=interval_s) if self._periodic else ProtectionConfig(),
+            self._make_guardian,
             is_paused=lambda: self._paused_until is not None,
             on_news=self._tell,
         )
+        ambient_entity: str | None = entry.options.get(CONF_AMBIENT)
+        self._ambient = Ambient(hass, ambient_entity) if ambient_entity else None
         self._energy_meter = EnergyMeter(self.stale_after_s)
         self._time_to_go = TimeToGoEstimator()
         self._adviser = Adviser()
@@ -150,6 +154,8 @@ class JkBmsCoordinator(DataUpdateCoordinator[PackState]):
             # Every advertisement counts: it says that nobody holds the board any more, even if it says nothing new.
             bluetooth.async_register_advertisement_callback(self.hass, self._on_advertisement, self.address)
         )
+        if self._ambient:
+            self.config_entry.async_on_unload(self._ambient.start())
         await self.guard.async_start()
         await self.link.start()
         try:
@@ -190,6 +196,12 @@ class JkBmsCoordinator(DataUpdateCoordinator[PackState]):
             self.config_entry, data={**self.config_entry.data, CONF_ACCEPTED_SETTINGS: self._accepted}
         )
         self._tell()
+
+    def _make_guardian(self, restored: object) -> Guardian:
+        """Return the guardian that the owner wants, for a board that has said which it is."""
+        rated_current_a = self.receiver.board.ratings.get("discharge_current_limit_a")
+        options = guardian_options(self.config_entry.options, rated_current_a=rated_current_a)
+        return Guardian(options.protection, restored, options.heat)
 
     @callback
     def _find_device(self) -> BLEDevice | None:
@@ -238,9 +250,11 @@ class JkBmsCoordinator(DataUpdateCoordinator[PackState]):
         self._energy = self._energy_meter.step(telemetry, now_s)
         self._hours_to_go = self._time_to_go.step(telemetry, now_s)
         self._direction = self._flow.step(telemetry, now_s)
-        self.guard.step(telemetry, self._settings, now_s)
-        if self._periodic and self.guard.wants_another():
-            self.link.read_again()
+        if self._device_info is not None:
+            ambient_c = self._ambient.temperature_c if self._ambient else None
+            self.guard.step(telemetry, self._settings, ambient_c, now_s)
+            if self._periodic and self.guard.wants_another():
+                self.link.read_again()
         if not self._fresh:
             self._fresh = True
             self._watch(self.stale_after_s)

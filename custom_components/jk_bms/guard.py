@@ -18,7 +18,6 @@ from homeassistant.util import dt as dt_util
 
 from .battery.event_recorder import EventRecorder
 from .battery.guardian import Assessment, Guardian
-from .battery.protection import ProtectionConfig
 from .bms.telemetry import Settings, Telemetry
 from .const import DOMAIN
 
@@ -68,13 +67,13 @@ class Guard:
         self,
         hass: HomeAssistant,
         entry_id: str,
-        config: ProtectionConfig,
+        make_guardian: Callable[[object], Guardian],
         *,
         is_paused: Callable[[], bool],
         on_news: Callable[[], None],
     ) -> None:
         self._hass = hass
-        self._config = config
+        self._make_guardian = make_guardian
         self._store = _store(hass, entry_id)
         self._event_store = _event_store(hass, entry_id)
         self._is_paused = is_paused
@@ -83,15 +82,17 @@ class Guard:
         self._remembered: tuple[object, ...] = ()
         """What of the memory can't wait, as it was last handed to the storage."""
         self._cancel_timer: CALLBACK_TYPE | None = None
+        self._restored: object = None
         self.guardian: Guardian
+        """From the first frame on: what it goes by depends on what board it is."""
         self.recorder: EventRecorder
-        # These two are there from the start on.
+        """From the start on."""
         self.assessment: Assessment | None = None
         """The last one; None before the first frame."""
 
     async def async_start(self) -> None:
         """Remember, and begin to watch."""
-        self.guardian = Guardian(self._config, await _load(self._store))
+        self._restored = await _load(self._store)
         self.recorder = EventRecorder(await _load(self._event_store))
         if self.recorder.damaged:
             _LOGGER.warning("What is damaged in %s is left out", self._event_store.key)
@@ -119,10 +120,12 @@ class Guard:
         self._look_again()
         return ended
 
-    def step(self, telemetry: Telemetry, settings: Settings | None, now_s: float) -> None:
-        """Take a frame."""
+    def step(self, telemetry: Telemetry, settings: Settings | None, ambient_c: float | None, now_s: float) -> None:
+        """Take a frame, and the temperature around the pack."""
+        if self.assessment is None:
+            self.guardian = self._make_guardian(self._restored)
         self._stepped_s = now_s
-        assessment = self.guardian.step(telemetry, settings, None, now_s)
+        assessment = self.guardian.step(telemetry, settings, ambient_c, now_s)
         self._take(assessment, now_s)
         at = dt_util.utcnow().isoformat(timespec="seconds")
         if self.recorder.step(self.guardian, telemetry, settings, assessment, now_s, at):
