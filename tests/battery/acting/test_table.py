@@ -39,7 +39,7 @@ def test_restart_at_level_3() -> None:
     assert again.ordered == []
     again.get(2)
     again.run(5)
-    assert (CHARGE, True) in again.orders
+    assert again.orders == [(DISCHARGE, True)]
 
 
 def test_restart_at_level_4() -> None:
@@ -128,9 +128,9 @@ def test_link_back_after_level_3() -> None:
     scene.run(600, every_s=5)
     scene.fresh, scene.thermal = True, heat(0)
     scene.run(59)
-    assert (CHARGE, True) not in scene.orders
+    assert (DISCHARGE, True) not in scene.orders
     scene.run(2)
-    assert (CHARGE, True) in scene.orders
+    assert (DISCHARGE, True) in scene.orders
 
 
 def test_no_temperatures_at_level_3() -> None:

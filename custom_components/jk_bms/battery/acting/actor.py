@@ -1,8 +1,8 @@
 """What is to be done now about what the guardian found?
 
 Cooling and reducing go by the level of heat, stopping by heat and by the hazards whose cure it is (`reasons`). Whatever
-is driven is verified and, if need be, asked for again (`drive`); nothing is put back before frames have come for a
-minute in which nothing asks for it. What follows from what happens meanwhile:
+is driven is verified and, if need be, asked for again (`drive`); it is put back when nothing asks for it any more and
+frames have come for a minute. What follows from what happens meanwhile:
 
 | What happens | What is done |
 |---|---|

@@ -229,7 +229,7 @@ class Drive:
         if not isinstance(stored, dict):
             return
         stage, action, age_s = stored.get("stage"), stored.get("action"), seconds(stored.get("age_s"))
-        if stage not in set(_Stage) or action not in set(Action) or age_s is None:
+        if stage not in list(_Stage) or action not in list(Action) or age_s is None:
             return
         self._stage, self.action = _Stage(stage), Action(action)
         self.cause = str(stored.get("cause"))

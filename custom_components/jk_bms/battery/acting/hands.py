@@ -53,11 +53,11 @@ class Hands:
         *,
         may_end: Callable[[Drive], bool],
     ) -> None:
-        """Drive each thing to where it is wanted."""
-        for target, drive in self.drives.items():
+        """Drive each thing to where it is wanted, and what isn't wanted back in the other order."""
+        in_turn = [target for target in self.drives if target in wants]
+        for target in in_turn + [target for target in reversed(self.drives) if target not in wants]:
+            drive = self.drives[target]
             drive.step(wants.get(target), look(target), now_s, out, may_end=may_end(drive))
-        back = [command for command in out.commands if command.cause == OVER]
-        out.commands[:] = [command for command in out.commands if command.cause != OVER] + back[::-1]
 
     def reduce(
         self,
