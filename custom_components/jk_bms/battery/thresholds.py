@@ -381,10 +381,18 @@ class Thresholds:
         keys = (f"{kind}_{name}" for kind in self.all() for name in (*_NAMES, RELEASE))
         return tuple(key for key in keys if self.accepted_range(key) is not None)
 
+    def value(self, key: str) -> float | None:
+        """Return the number that is gone by; None for a number that this pack doesn't have."""
+        limits, name = self._limits_of(key)
+        if limits is None:
+            return None
+        if name == RELEASE:
+            return limits.release
+        return limits.limits[_NAMES.index(name)] if name in _NAMES else None
+
     def accepted_range(self, key: str) -> tuple[float, float] | None:
         """Return between what a number may be chosen, ends included; None for a number that this pack doesn't have."""
-        kind, _, name = key.rpartition("_")
-        limits = self.of(Kind(kind)) if kind in FAMILIES else None
+        limits, name = self._limits_of(key)
         if limits is None:
             return None
         row = limits.row
@@ -408,6 +416,11 @@ class Thresholds:
             for key, value in self.chosen.items()
             if (accepted := self.accepted_range(key)) is not None and not accepted[0] <= value <= accepted[1]
         )
+
+    def _limits_of(self, key: str) -> tuple[Limits | None, str]:
+        """Return the limits of the hazard that a key belongs to, if there are any on this pack, and what of them."""
+        kind, _, name = key.rpartition("_")
+        return self.of(Kind(kind)) if kind in FAMILIES else None, name
 
     def _default(self, kind: Kind, row: Row, number: int) -> float | None:
         """Return a limit as the table has it, on this pack."""
