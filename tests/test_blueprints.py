@@ -12,12 +12,18 @@ import pytest
 from freezegun.api import FrozenDateTimeFactory
 from homeassistant.const import STATE_UNAVAILABLE, STATE_UNKNOWN
 from homeassistant.core import HomeAssistant, ServiceCall
+from homeassistant.helpers import device_registry as dr
 from homeassistant.setup import async_setup_component
 from homeassistant.util import dt as dt_util
-from pytest_homeassistant_custom_component.common import async_fire_time_changed, async_mock_service
+from pytest_homeassistant_custom_component.common import (
+    MockConfigEntry,
+    async_fire_time_changed,
+    async_mock_service,
+)
 
 BLUEPRINTS = Path(__file__).parent.parent / "blueprints/automation"
 EVENT = "event.keller_alarm"
+DOING = "event.keller_guardian_action"
 CHARGE = "sensor.keller_state_of_charge"
 SETTING = "event.keller_setting_changed"
 TEMPERATURE = "sensor.keller_temperature_t1"
@@ -67,6 +73,52 @@ async def test_alarm(hass: HomeAssistant, notified: list[ServiceCall]) -> None:
     await show(hass, EVENT, STATE_UNAVAILABLE)
     await show(hass, EVENT, "2026-11-22T08:00:00.000+00:00", RAISED)
     assert len(notified) == 1
+
+
+async def test_guardian_rings_the_phone(hass: HomeAssistant, notified: list[ServiceCall]) -> None:
+    app = MockConfigEntry(domain="mobile_app")
+    app.add_to_hass(hass)
+    phone = dr.async_get(hass).async_get_or_create(
+        config_entry_id=app.entry_id, identifiers={("mobile_app", "1")}, name="Anna's phone"
+    )
+    dr.async_get(hass).async_update_device(phone.id, name_by_user="The loud one")
+    calls = async_mock_service(hass, "notify", "mobile_app_anna_s_phone")
+    critical = {
+        "event_type": "raised",
+        "source": "guardian",
+        "alarm": "guardian_heat_difference",
+        "severity": "alarm",
+        "level": "critical",
+        "value": "6.1",
+        "limit": "4.0",
+        "cell": "7",
+    }
+    await show(hass, EVENT, STATE_UNKNOWN)
+    await show(hass, DOING, STATE_UNKNOWN)
+    await automate(hass, "guardian", phones=[phone.id], alarms=[EVENT], doings=[DOING])
+    await show(hass, EVENT, "2026-11-22T08:00:00.000+00:00", critical)
+    (call,) = calls
+    assert "guardian_heat_difference" in call.data["title"]
+    assert call.data["message"].endswith(", cell 7, 6.1 (limit 4.0).")
+    assert call.data["data"]["channel"] == "alarm_stream"
+    assert call.data["data"]["push"]["sound"] == {"name": "default", "critical": 1, "volume": 1.0}
+
+    await show(hass, EVENT, "2026-11-22T08:00:01.000+00:00", critical | {"severity": "warning", "level": "warning"})
+    await show(hass, DOING, "2026-11-22T08:00:02.000+00:00", {"event_type": "started", "action": "cooling"})
+    await show(hass, DOING, "2026-11-22T08:00:03.000+00:00", {"event_type": "failed", "action": "stop_charge"})
+    assert [call.data["data"]["channel"] for call in calls[1:]] == ["JK BMS", "JK BMS", "alarm_stream"]
+    assert calls[1].data["data"]["push"] == {}
+    assert "cooling" in calls[2].data["title"]
+    assert calls[3].data["data"]["push"]["interruption-level"] == "critical"
+
+    # What is over, what hardly matters, what would be done in a dry run, and what was there before.
+    await show(hass, EVENT, "2026-11-22T08:00:04.000+00:00", critical | {"event_type": "cleared"})
+    await show(hass, EVENT, "2026-11-22T08:00:05.000+00:00", critical | {"severity": "hint"})
+    await show(hass, DOING, "2026-11-22T08:00:06.000+00:00", {"event_type": "would_start", "action": "cooling"})
+    await show(hass, EVENT, STATE_UNAVAILABLE)
+    await show(hass, EVENT, "2026-11-22T08:00:00.000+00:00", critical)
+    assert len(calls) == 4
+    assert not notified
 
 
 async def test_low_charge(hass: HomeAssistant, notified: list[ServiceCall]) -> None:
