@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -14,12 +15,14 @@ from homeassistant.setup import async_setup_component
 from homeassistant.util import dt as dt_util
 from pytest_homeassistant_custom_component.typing import ClientSessionGenerator
 
+from custom_components.jk_bms.battery.event_recorder import CriticalEvent
 from custom_components.jk_bms.bms.frames import FrameAssembler
 from custom_components.jk_bms.bms.layout import SECRET_FIELDS, Generation
 from custom_components.jk_bms.bms.link import LinkProblem
 from custom_components.jk_bms.bms.telemetry import decode_device_info
 from simulator.models import JK_B2A8S20P, JK_PB2A16S20P, Model
 
+from .pack_values import DEVICE_INFO_32S, SETTINGS_32S, telemetry_32s
 from .packs import PACK_32S, Packs
 from .radio import Radio
 
@@ -142,6 +145,46 @@ async def test_entry_that_is_not_loaded(hass: HomeAssistant, hass_client: Client
     data = data_of(await download(hass, hass_client, pack.entry.entry_id))
     assert data["entry"]["state"] == "setup_retry"
     assert "scanner(s) registered" in data["bluetooth"]["reachability"]
+
+
+async def test_the_guardian(hass: HomeAssistant, hass_client: ClientSessionGenerator, packs: Packs) -> None:
+    secret: dict[str, Any] = {name: f"secret {name}" for name in SECRET_FIELDS}
+    pack = await packs.add(replace(DEVICE_INFO_32S, **secret), SETTINGS_32S, telemetry_32s(), title="Mueller")
+    for counter in range(2, 60):
+        packs.tick(1)
+        pack.link.give(telemetry_32s(counter=counter))
+    for counter in (60, 61):
+        packs.tick(1)
+        await pack.give(telemetry_32s(counter=counter, cells_v=(3.3,) * 15 + (3.59,), temperature_2_c=None))
+    text = await download(hass, hass_client, pack.entry.entry_id)
+    guardian = data_of(text)["guardian"]
+    worst = guardian["assessment"]["findings"][0]
+    assert (worst["key"], worst["level"], worst["for_s"]) == ("cell_high", "critical", 1)
+    assert guardian["assessment"]["protection"]["latched"] == ["cell_high", "spread_top"]
+    assert guardian["assessment"]["thermal"]["level"] == "normal"
+    assert guardian["assessment"]["thermal"]["hottest_c"] == pytest.approx(22, abs=0.1)
+    assert guardian["limits"]["cell_high"] == [3.5, 3.52, 3.57]
+    assert guardian["limits"]["heat"]["thresholds"]["cool_c"] == 43
+    assert guardian["remembered"]["probes"] == ["temperature_1", "temperature_2"]
+    assert guardian["remembered"]["latched"] == ["cell_high", "spread_top"]
+    assert set(guardian["remembered"]["thermal"]) >= {"habits_c", "level"}
+    (event,) = guardian["events"]
+    assert event["assessment"]["findings"][0]["key"] == "cell_high"
+    assert event["telemetry"]["cell_voltages_v"][-1] == 3.59
+    restored = CriticalEvent.restored(event)
+    assert restored
+    assert len(restored.minutes_before()) == 61
+    assert "secret" not in text
+    assert "Mueller" not in text
+
+
+async def test_probes_that_are_broken(hass: HomeAssistant, hass_client: ClientSessionGenerator, packs: Packs) -> None:
+    pack = await packs.add(*PACK_32S)
+    for counter in range(500):
+        packs.tick(1)
+        pack.link.give(telemetry_32s(counter=counter % 256, temperature_2_c=22 if counter < 100 else None))
+    thermal = data_of(await download(hass, hass_client, pack.entry.entry_id))["guardian"]["assessment"]["thermal"]
+    assert thermal["probe_faults"] == [{"probe": 1, "reason": "silent", "for_s": pytest.approx(100, abs=10)}]
 
 
 async def test_changes_without_names(hass: HomeAssistant, hass_client: ClientSessionGenerator, packs: Packs) -> None:

@@ -249,6 +249,35 @@ async def test_the_log(pack: Pack) -> None:
         await call(pack, "get_event_log")
 
 
+async def test_events_of_the_guardian(pack: Pack, packs: Packs, hass: HomeAssistant) -> None:
+    assert (await call(pack, "get_guardian_events"))["events"] == []
+    for number in range(60):
+        packs.tick(1)
+        await pack.give(telemetry_32s(counter=number, current_a=number / 10))
+    for number in range(2):
+        packs.tick(1)
+        await pack.give(telemetry_32s(counter=100 + number, cells_v=(3.3,) * 15 + (3.59,)))
+    packs.tick(1)
+    await pack.give(telemetry_32s(counter=103, mos_temperature_c=99.0))
+    packs.tick(1)
+    await pack.give(telemetry_32s(counter=104, mos_temperature_c=99.0))
+
+    answer = cast("dict[str, Any]", await call(pack, "get_guardian_events"))
+    newer, older = answer["events"]
+    assert newer["at"] > older["at"]
+    assert older["assessment"]["findings"][0]["key"] == "cell_high"
+    assert "mos_hot" in [each["key"] for each in newer["assessment"]["findings"]]
+    assert older["telemetry"]["cell_voltages_v"][-1] == 3.59
+    assert older["settings"]["cell_overvoltage_v"] == 3.6
+    assert older["limits"]["cell_high"] == [3.5, 3.52, 3.57]
+    assert set(older) == {"at", "assessment", "telemetry", "settings", "limits"}
+
+    answer = cast("dict[str, Any]", await call(pack, "get_guardian_events", minutes_before=True))
+    rows = answer["events"][1]["minutes_before"]
+    assert [row["time_s"] for row in rows[-3:]] == [-2, -1, 0]
+    assert [row["current_a"] for row in rows[-4:-2]] == [5.8, 5.9]
+
+
 async def test_targets(pack: Pack, packs: Packs, hass: HomeAssistant) -> None:
     other = await packs.add(*PACK_32S, address="C8:47:80:00:00:02", title="Garage", permission=Permission.ALL)
     area = ar.async_get(hass).async_create("Cellar")

@@ -16,12 +16,16 @@ from homeassistant.const import CONF_ADDRESS
 from homeassistant.core import HomeAssistant
 from homeassistant.helpers import device_registry as dr
 
+from .battery.as_json import Json, as_json
+from .battery.event_recorder import limits_as_json
+from .battery.guardian import Assessment
 from .bms.frames import checksum
 from .bms.layout import DEVICE_INFO, SECRET_FIELDS, FrameType, Generation
 from .bms.link import LinkStatus
 from .changes import Changes
 from .coordinator import JkBmsConfigEntry, JkBmsCoordinator
 from .errors import reachability
+from .guard import Guard
 
 _SECRET_SPANS: Final = tuple(
     # The generation with the most fields: where the others have none there is nothing to lose.
@@ -32,8 +36,6 @@ _SECRET_SPANS: Final = tuple(
 _ADDRESS: Final = re.compile(r"\b((?:[0-9A-F]{2}:){3})[0-9A-F]{2}:[0-9A-F]{2}:[0-9A-F]{2}\b", re.IGNORECASE)
 _MANUFACTURER_PREFIX_SIZE: Final = 2
 """Bytes of the manufacturer data that are the same on all boards; the address follows."""
-
-type Json = dict[str, Json] | list[Json] | str | int | float | bool | None
 
 
 async def async_get_config_entry_diagnostics(hass: HomeAssistant, entry: JkBmsConfigEntry) -> dict[str, Json]:
@@ -69,6 +71,17 @@ def _pack(coordinator: JkBmsCoordinator, now_s: float) -> dict[str, Json]:
         },
         "link": _link(coordinator.link.status, now_s),
         "changes": _changes(coordinator.changes),
+        "guardian": _guardian(coordinator.guard, state.assessment, now_s),
+    }
+
+
+def _guardian(guard: Guard, assessment: Assessment, now_s: float) -> Json:
+    """Return what is wrong, by which limits, what has been learned, and what was critical, newest first."""
+    return {
+        "assessment": as_json(assessment, now_s),
+        "limits": limits_as_json(guard.guardian),
+        "remembered": as_json(guard.guardian.state(), now_s),
+        "events": [as_json(event, now_s) for event in reversed(guard.recorder.events)],
     }
 
 

@@ -7,8 +7,10 @@ administrators and wants a confirmation.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from dataclasses import asdict
 from datetime import timedelta
+from functools import partial
 from typing import Any, Final
 
 import probatio
@@ -22,6 +24,7 @@ from homeassistant.util import dt as dt_util
 from homeassistant.util.json import JsonObjectType, JsonValueType
 
 from .battery.advice import advise, factory
+from .battery.event_recorder import CriticalEvent
 from .bms.link import LinkError, PausedError
 from .bms.registers import SETTINGS_BY_KEY, Danger, Instruction, Kind, Setting, SettingValue
 from .board_clock import clock_now_s
@@ -41,6 +44,7 @@ ATTR_CONFIRM: Final = "confirm"
 ATTR_DRY_RUN: Final = "dry_run"
 ATTR_FOR: Final = "for"
 ATTR_MINUTES: Final = "minutes"
+ATTR_MINUTES_BEFORE: Final = "minutes_before"
 ATTR_NAME: Final = "name"
 ATTR_SETTING: Final = "setting"
 ATTR_VALUE: Final = "value"
@@ -165,6 +169,21 @@ async def _get_event_log(coordinator: JkBmsCoordinator, _call: ServiceCall) -> A
         raise HomeAssistantError(**in_words(coordinator.hass, coordinator.name, coordinator.address, error)) from error
 
 
+async def _get_guardian_events(coordinator: JkBmsCoordinator, call: ServiceCall) -> Answer:
+    unpack = partial(_events, coordinator.guard.recorder.events, minutes_before=call.data[ATTR_MINUTES_BEFORE])
+    return {"events": await coordinator.hass.async_add_executor_job(unpack)}
+
+
+def _events(events: Sequence[CriticalEvent], *, minutes_before: bool) -> list[JsonValueType]:
+    """Return events as JSON, newest first."""
+    found: list[JsonValueType] = []
+    for event in reversed(events):
+        said = asdict(event)
+        del said["cells"], said["before"]
+        found.append(said | {ATTR_MINUTES_BEFORE: event.minutes_before()} if minutes_before else said)
+    return found
+
+
 async def _send_command(coordinator: JkBmsCoordinator, call: ServiceCall) -> Answer:
     instruction = Instruction[call.data[ATTR_COMMAND].upper()]
     change = await coordinator.changes.async_instruct(
@@ -265,6 +284,11 @@ _SERVICES: Final[dict[str, tuple[Handler, dict[Any, Any], SupportsResponse]]] = 
     ),
     "get_changes": (_get_changes, {}, SupportsResponse.ONLY),
     "get_event_log": (_get_event_log, {}, SupportsResponse.ONLY),
+    "get_guardian_events": (
+        _get_guardian_events,
+        {probatio.Optional(ATTR_MINUTES_BEFORE, default=False): cv.boolean},
+        SupportsResponse.ONLY,
+    ),
     "send_command": (
         _send_command,
         {probatio.Required(ATTR_COMMAND): probatio.In([each.key for each in Instruction]), **_CONFIRM},
@@ -284,7 +308,7 @@ _SERVICES: Final[dict[str, tuple[Handler, dict[Any, Any], SupportsResponse]]] = 
 }
 
 
-_READING: Final = {"get_settings", "get_changes", "get_event_log"}
+_READING: Final = {"get_settings", "get_changes", "get_event_log", "get_guardian_events"}
 
 
 @callback
