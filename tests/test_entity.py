@@ -11,7 +11,27 @@ from homeassistant.components.event import EventEntityDescription
 from homeassistant.components.sensor import SensorEntityDescription
 from homeassistant.const import Platform
 
-from custom_components.jk_bms import binary_sensor, button, event, log_event, number, select, sensor, switch
+from custom_components.jk_bms import (
+    action_event,
+    binary_sensor,
+    button,
+    event,
+    log_event,
+    number,
+    select,
+    sensor,
+    switch,
+)
+from custom_components.jk_bms.battery.acting.interface import (
+    ACTION_FAILED,
+    BY_HAND,
+    OVER,
+    Action,
+    Detail,
+    Mode,
+    Result,
+    Target,
+)
 from custom_components.jk_bms.battery.guardian import CAUSES, GuardianLevel
 from custom_components.jk_bms.bms.alarms import Alarm, Severity
 from custom_components.jk_bms.bms.layout import FrameType
@@ -25,12 +45,18 @@ ICONS: dict[str, Any] = json.loads((ROOT / "icons.json").read_text())["entity"]
 
 DESCRIPTIONS: dict[Platform, tuple[PackDescription, ...]] = {
     Platform.BINARY_SENSOR: binary_sensor.BINARY_SENSORS,
-    Platform.BUTTON: (button.READ_AGAIN, button.ACKNOWLEDGE, button.SET_CLOCK, button.RESTART),
-    Platform.EVENT: (event.ALARM, event.SETTING_CHANGED, log_event.LOG_ENTRY),
+    Platform.BUTTON: (
+        button.READ_AGAIN,
+        button.ACKNOWLEDGE,
+        button.EMERGENCY_STOP,
+        button.SET_CLOCK,
+        button.RESTART,
+    ),
+    Platform.EVENT: (event.ALARM, event.SETTING_CHANGED, log_event.LOG_ENTRY, action_event.GUARDIAN_ACTION),
     Platform.NUMBER: number.NUMBERS,
-    Platform.SELECT: select.SELECTS,
+    Platform.SELECT: (select.GUARDIAN_MODE, *select.SELECTS),
     Platform.SENSOR: (*sensor.SENSORS, *sensor.ENERGIES),
-    Platform.SWITCH: (switch.PAUSE, *switch.SETTING_SWITCHES),
+    Platform.SWITCH: (switch.PAUSE, switch.COOLING, *switch.SETTING_SWITCHES),
 }
 ALL = [(platform, description) for platform, descriptions in DESCRIPTIONS.items() for description in descriptions]
 
@@ -69,18 +95,21 @@ def test_states_are_translated(language: str) -> None:
             options = description.options
         elif isinstance(description, select.JkBmsSelectDescription):
             options = list(description.setting.choices)
+        elif isinstance(description, select.JkBmsModeDescription):
+            options = list(Mode)
         assert list(strings[platform][key(description)].get("state", {})) == list(options or ())
     problems = strings["sensor"]["link_state"]["state_attributes"]["problem"]["state"]
     assert list(problems) == list(LinkProblem)
     attributes = strings["event"]["alarm"]["state_attributes"]
     assert list(attributes["alarm"]["state"]) == [
         *(alarm.key for alarm in Alarm),
-        *(f"{event.GUARDIAN}_{cause}" for cause in CAUSES),
+        *(f"{event.GUARDIAN}_{cause}" for cause in (*CAUSES, ACTION_FAILED)),
     ]
     assert list(attributes["source"]["state"]) == [event.BOARD, event.GUARDIAN]
     told = [level.name.lower() for level in GuardianLevel if level >= GuardianLevel.WARNING]
     assert list(attributes["level"]["state"]) == told
-    assert list(strings["sensor"]["guardian_level"]["state_attributes"]["cause"]["state"]) == list(CAUSES)
+    causes = strings["sensor"]["guardian_level"]["state_attributes"]["cause"]["state"]
+    assert list(causes) == [*CAUSES, ACTION_FAILED]
     assert list(attributes["severity"]["state"]) == list(Severity)
     assert isinstance(event.ALARM, EventEntityDescription)
     assert list(attributes["event_type"]["state"]) == event.ALARM.event_types
@@ -94,6 +123,26 @@ def test_states_are_translated(language: str) -> None:
         for setting in SETTINGS_BY_KEY.values()
         if setting.kind is not Kind.TEXT and setting.said_in is not FrameType.CELL_INFO
     ]
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_actions_are_called_the_same_everywhere(language: str) -> None:
+    strings = LANGUAGES[language]["entity"]
+    selector = LANGUAGES[language]["selector"]
+    last = strings["sensor"]["last_action"]
+    told = strings["event"]["guardian_action"]["state_attributes"]
+    assert last["state"] == told["action"]["state"] == selector["action"]["options"]
+    assert list(last["state"]) == list(Action)
+    assert list(last["state_attributes"]["result"]["state"]) == list(Result)
+    assert list(told["event_type"]["state"]) == action_event.GUARDIAN_ACTION.event_types
+    causes = strings["sensor"]["guardian_level"]["state_attributes"]["cause"]["state"]
+    for attributes in (last["state_attributes"], told):
+        assert attributes["target"]["state"] == selector["target"]["options"]
+        assert list(attributes["target"]["state"]) == list(Target)
+        assert list(attributes["detail"]["state"]) == list(Detail)
+        assert list(attributes["cause"]["state"]) == [*CAUSES, BY_HAND, OVER]
+        assert all(causes[cause] == attributes["cause"]["state"][cause] for cause in CAUSES)
+        assert attributes["mode"]["state"] == strings["select"]["guardian_mode"]["state"]
 
 
 @pytest.mark.parametrize("language", LANGUAGES)

@@ -11,6 +11,7 @@ from homeassistant.exceptions import ConfigEntryNotReady
 from homeassistant.helpers import config_validation as cv
 from homeassistant.helpers.typing import ConfigType
 
+from .acting import async_forget_acts
 from .bms.link import LinkError
 from .const import DOMAIN
 from .coordinator import JkBmsConfigEntry, JkBmsCoordinator
@@ -67,4 +68,5 @@ async def async_remove_entry(hass: HomeAssistant, entry: JkBmsConfigEntry) -> No
     forget(hass, entry)
     await MemoryStore(hass, entry.entry_id).remove()
     await async_forget(hass, entry.entry_id)
+    await async_forget_acts(hass, entry.entry_id)
     bluetooth.async_rediscover_address(hass, entry.data[CONF_ADDRESS])

@@ -141,6 +141,7 @@ def _hazards(family: Family) -> JkBmsBinarySensorDescription:
         attributes_fn=attributes,
         attributes_in_turn=True,
         of_link=family is Family.DATA,
+        of_guardian=True,
         device_class=BinarySensorDeviceClass.PROBLEM,
     )
 
@@ -184,6 +185,7 @@ BINARY_SENSORS: Final = (
         value_fn=lambda state: bool(state.assessment.thermal.probe_faults),
         exists_fn=has_probe,
         attributes_fn=_probe_faults,
+        of_guardian=True,
         device_class=BinarySensorDeviceClass.PROBLEM,
         entity_category=EntityCategory.DIAGNOSTIC,
     ),
@@ -192,6 +194,7 @@ BINARY_SENSORS: Final = (
         value_fn=attrgetter("assessment.monitoring_lost"),
         exists_fn=has_probe,
         of_link=True,
+        of_guardian=True,
         device_class=BinarySensorDeviceClass.PROBLEM,
         entity_category=EntityCategory.DIAGNOSTIC,
     ),

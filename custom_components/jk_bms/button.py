@@ -1,4 +1,4 @@
-"""Buttons: read again what the board says of itself, acknowledge what the guardian said, set the clock, restart."""
+"""Buttons: read again what the board says of itself, acknowledge, stop all currents, set the clock, restart."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from homeassistant.core import HomeAssistant
 from homeassistant.exceptions import HomeAssistantError
 from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 
+from .battery.acting.interface import Target
 from .bms.layout import Generation
 from .bms.link import LinkError, PausedError
 from .bms.registers import SETTINGS_BY_KEY, Danger, Instruction
@@ -64,6 +65,12 @@ ACKNOWLEDGE: Final = JkBmsButtonDescription(
     exists_fn=lambda _: True,
     of_link=True,
 )
+EMERGENCY_STOP: Final = JkBmsButtonDescription(
+    key="emergency_stop",
+    value_fn=lambda _: None,
+    exists_fn=lambda _: True,
+    of_link=True,
+)
 SET_CLOCK: Final = JkBmsSetClockDescription(
     key="set_clock",
     setting=SETTINGS_BY_KEY["clock_s"],
@@ -85,6 +92,9 @@ async def async_setup_entry(
     """Set up the buttons of a pack."""
     async_add_existing(entry, async_add_entities, [READ_AGAIN], JkBmsReadAgainButton)
     async_add_existing(entry, async_add_entities, [ACKNOWLEDGE], JkBmsAcknowledgeButton)
+    coordinator = entry.runtime_data
+    if coordinator.changes.approval.allows(Danger.SWITCH) or coordinator.acting.driven.keys() - {Target.COOLING}:
+        async_add_existing(entry, async_add_entities, [EMERGENCY_STOP], JkBmsEmergencyStopButton)
     async_add_allowed(entry, async_add_entities, Platform.BUTTON, [SET_CLOCK], JkBmsSetClockButton)
     async_add_allowed(entry, async_add_entities, Platform.BUTTON, [RESTART], JkBmsRestartButton)
 
@@ -115,6 +125,20 @@ class JkBmsAcknowledgeButton(JkBmsEntity, ButtonEntity):
     async def async_press(self) -> None:
         """Acknowledge."""
         self.coordinator.guard.acknowledge()
+
+
+class JkBmsEmergencyStopButton(JkBmsEntity, ButtonEntity):
+    """Switches charge and discharge off by all there is; that stays so until it is reset."""
+
+    entity_description: JkBmsButtonDescription
+
+    @override
+    async def async_press(self) -> None:
+        """Stop."""
+        acting = self.coordinator.acting
+        reasons = await acting.async_emergency_stop(charge=True, discharge=True)
+        if failed := [reason for reason in reasons.values() if reason is not None]:
+            raise acting.not_done(failed)
 
 
 class JkBmsSetClockButton(JkBmsSettingEntity, ButtonEntity):

@@ -17,6 +17,7 @@ from homeassistant.helpers.event import async_call_later
 from homeassistant.helpers.update_coordinator import DataUpdateCoordinator
 from homeassistant.util import dt as dt_util
 
+from .acting import Acting
 from .ambient import Ambient
 from .battery.advice import Advice, Adviser
 from .battery.energy import Energy, EnergyMeter, stored_energy_kwh
@@ -107,6 +108,13 @@ class JkBmsCoordinator(DataUpdateCoordinator[PackState]):
             entry.entry_id,
             self._make_guardian,
             is_paused=lambda: self._paused_until is not None,
+            on_news=self._on_guard_news,
+        )
+        self.acting: Final = Acting(
+            hass,
+            entry,
+            self.guard,
+            is_fresh=lambda: self._fresh and self._paused_until is None,
             on_news=self._tell,
         )
         ambient_entity: str | None = entry.options.get(CONF_AMBIENT)
@@ -157,6 +165,7 @@ class JkBmsCoordinator(DataUpdateCoordinator[PackState]):
         if self._ambient:
             self.config_entry.async_on_unload(self._ambient.start())
         await self.guard.async_start()
+        await self.acting.async_start(self.changes)
         await self.link.start()
         try:
             async with asyncio.timeout(START_TIMEOUT_S):
@@ -174,6 +183,7 @@ class JkBmsCoordinator(DataUpdateCoordinator[PackState]):
             self._cancel_watchdog()
             self._cancel_watchdog = None
         await self.link.stop()
+        await self.acting.async_stop()
         await self.guard.async_stop()
 
     async def _async_home_assistant_stops(self, _event: Event) -> None:
@@ -258,6 +268,7 @@ class JkBmsCoordinator(DataUpdateCoordinator[PackState]):
         if not self._fresh:
             self._fresh = True
             self._watch(self.stale_after_s)
+        self.acting.step(telemetry, self._settings)
         if self._missed:
             self._missed = False
             _LOGGER.info("%s: the data is back", self.name)
@@ -312,9 +323,15 @@ class JkBmsCoordinator(DataUpdateCoordinator[PackState]):
         self._tell(in_turn=True)
         self._watch(max(self._publish_interval_s, STALE_AFTER_S))
 
+    @callback
+    def _on_guard_news(self) -> None:
+        """Act on what the guardian says without a frame."""
+        self.acting.step()
+        self._tell()
+
     def _tell(self, *, in_turn: bool = False) -> None:
         """Tell the entities, once the pack is known."""
-        assessment = self.guard.assessment
+        assessment = self.acting.assessment
         if self._telemetry is None or self._device_info is None or assessment is None:
             return
         if in_turn or self.data is None:
@@ -332,6 +349,7 @@ class JkBmsCoordinator(DataUpdateCoordinator[PackState]):
                 energy=self._energy,
                 time_to_go=self._hours_to_go,
                 assessment=assessment,
+                acting=self.acting.state,
                 stored_energy_kwh=stored_energy_kwh(self._telemetry, self._settings),
                 findings=self._adviser.step(
                     self._settings, self._device_info, self._telemetry, self.receiver.board, self._accepted

@@ -15,6 +15,7 @@ from homeassistant.helpers.entity import Entity, EntityDescription
 from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 from homeassistant.helpers.update_coordinator import CoordinatorEntity
 
+from .battery.acting.interface import Mode
 from .bms.registers import Danger, Setting, SettingValue
 from .const import DOMAIN, MANUFACTURER
 from .coordinator import JkBmsConfigEntry, JkBmsCoordinator
@@ -38,6 +39,8 @@ class PackDescription(EntityDescription):
     """How much of a change is news; None where every change is."""
     of_link: bool = False
     """Whether it is about the link, and therefore available without fresh data."""
+    of_guardian: bool = False
+    """Whether there is nothing to show while the guardian is switched off."""
 
     def exists(self, state: PackState) -> bool:
         """Return whether the device has what the entity shows."""
@@ -169,7 +172,9 @@ class JkBmsEntity(CoordinatorEntity[JkBmsCoordinator]):
         state, description = self.coordinator.data, self.entity_description
         value = description.value_fn(state)
         attributes = None if description.attributes_fn is None else description.attributes_fn(state)
-        available = state.fresh or description.of_link
+        available = (state.fresh or description.of_link) and not (
+            description.of_guardian and state.acting.mode is Mode.OFF
+        )
         waits = description.attributes_in_turn and not in_turn
         if available is self._available and (waits or attributes == self._attributes):
             published = self._value

@@ -10,6 +10,8 @@ from homeassistant.const import EntityCategory
 from homeassistant.core import HomeAssistant, callback
 from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 
+from .action_event import GUARDIAN_ACTION, JkBmsActionEvent
+from .battery.acting.interface import Mode
 from .battery.guardian import Finding, GuardianLevel
 from .battery.hazards import Family
 from .bms.alarms import Severity, alarms
@@ -72,6 +74,7 @@ async def async_setup_entry(
     async_add_existing(entry, async_add_entities, [ALARM], JkBmsAlarmEvent)
     async_add_existing(entry, async_add_entities, [SETTING_CHANGED], JkBmsSettingChangedEvent)
     async_add_existing(entry, async_add_entities, [LOG_ENTRY], JkBmsLogEvent)
+    async_add_existing(entry, async_add_entities, [GUARDIAN_ACTION], JkBmsActionEvent)
 
 
 class JkBmsAlarmEvent(JkBmsEntity, EventEntity):
@@ -108,6 +111,9 @@ class JkBmsAlarmEvent(JkBmsEntity, EventEntity):
             self.async_write_ha_state()
 
     def _tell_of_guardian(self) -> None:
+        if self.coordinator.state.acting.mode is Mode.OFF:
+            self._found = {}  # it is told again when the guardian is back
+            return
         before, self._found = self._found, _alarming(self.coordinator.state)
         for key, finding in before.items():
             if key not in self._found:

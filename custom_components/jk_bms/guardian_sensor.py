@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from operator import attrgetter
 from typing import Final
 
 from homeassistant.components.sensor import SensorDeviceClass, SensorStateClass
 from homeassistant.const import UnitOfElectricCurrent, UnitOfTemperature, UnitOfTime
 
+from .battery.acting.interface import Action
 from .battery.guardian import SHOWN_C, GuardianLevel
 from .battery.thermal.interface import Cause, Crossing, ThermalLevel
 from .pack_state import PackState, described, has_probe
 from .publishing import Delta
-from .sensor_kinds import TEMPERATURE, JkBmsSensorDescription, temperature
+from .sensor_kinds import TEMPERATURE, JkBmsSensorDescription, current, temperature
 
 _DEGREES_PER_MINUTE: Final = "°C/min"
 
@@ -95,7 +97,20 @@ def _heating_rate(key: str, value_fn: Callable[[PackState], float | None], *, on
     )
 
 
-GUARDIAN_SENSORS: Final = (
+def _last_action(state: PackState) -> dict[str, object]:
+    """Return what there is to say of the last action; as in events, the target is a translation key."""
+    last = state.acting.decision.last
+    return {
+        "result": last.result if last else None,
+        "cause": last.cause if last else None,
+        "target": last.target if last else None,
+        "detail": last.detail or None if last else None,
+        "at": state.acting.last_at,
+        "mode": state.acting.mode,
+    }
+
+
+_SENSORS: Final = (
     JkBmsSensorDescription(
         key="guardian_level",
         value_fn=lambda state: state.assessment.level.name.lower(),
@@ -151,4 +166,21 @@ GUARDIAN_SENSORS: Final = (
         suggested_display_precision=0,
         entity_registry_enabled_default=False,
     ),
+    current(
+        "heat_current_limit",
+        attrgetter("acting.decision.limit_a"),
+        exists_fn=lambda state: state.acting.config.reduce_level is not None,
+        of_link=True,
+    ),
+    JkBmsSensorDescription(
+        key="last_action",
+        value_fn=lambda state: None if (last := state.acting.decision.last) is None else last.action,
+        exists_fn=lambda _: True,
+        attributes_fn=_last_action,
+        of_link=True,
+        device_class=SensorDeviceClass.ENUM,
+        options=list(Action),
+    ),
 )
+
+GUARDIAN_SENSORS: Final = tuple(replace(description, of_guardian=True) for description in _SENSORS)

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
+from .battery.acting.interface import ActionsConfig, Decision, Mode
 from .battery.advice import Advice
 from .battery.energy import Energy
 from .battery.flow import Flow
@@ -16,6 +17,21 @@ from .bms.layout import FrameType
 from .bms.link import LinkStatus
 from .bms.registers import Kind, Register, Setting, SettingValue
 from .bms.telemetry import DeviceInfo, Settings, Telemetry
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ActingState:
+    """What is done about what the guardian finds."""
+
+    mode: Mode
+    config: ActionsConfig
+    decision: Decision
+    last_at: datetime | None
+    """When the last thing was done, or would have been."""
+    cooling: bool | None
+    """Whether the owner's entity for cooling runs; None without one, and while it isn't there."""
+    cooling_until: datetime | None
+    """When cooling by hand ends at the latest."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,6 +48,7 @@ class PackState:
     time_to_go: TimeToGo
     assessment: Assessment
     """Whether it is safe, as of the last frame or of the silence since."""
+    acting: ActingState
     stored_energy_kwh: float | None
     findings: tuple[Advice, ...] | None
     """Settings to review, without those that the owner wants as they are; None where there is no advice."""

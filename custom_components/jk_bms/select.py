@@ -1,4 +1,4 @@
-"""Selects: what the ports of the board speak, and what its buzzer and dry contacts tell."""
+"""Selects: how far the guardian goes, what the ports of the board speak, what its buzzer and dry contacts tell."""
 
 from __future__ import annotations
 
@@ -7,13 +7,21 @@ from dataclasses import dataclass
 from typing import Final, override
 
 from homeassistant.components.select import SelectEntity, SelectEntityDescription
-from homeassistant.const import Platform
+from homeassistant.const import EntityCategory, Platform
 from homeassistant.core import HomeAssistant
 from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 
+from .battery.acting.interface import Mode
 from .bms.registers import SETTINGS_BY_KEY, Kind, Setting
 from .coordinator import JkBmsConfigEntry
-from .entity import JkBmsSettingEntity, SettingDescription, async_add_allowed
+from .entity import (
+    JkBmsEntity,
+    JkBmsSettingEntity,
+    PackDescription,
+    SettingDescription,
+    async_add_allowed,
+    async_add_existing,
+)
 from .pack_state import PackState, said_of
 
 PARALLEL_UPDATES = 1
@@ -22,6 +30,20 @@ PARALLEL_UPDATES = 1
 @dataclass(frozen=True, kw_only=True)
 class JkBmsSelectDescription(SettingDescription, SelectEntityDescription):
     """A choice that is made."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class JkBmsModeDescription(PackDescription, SelectEntityDescription):
+    """A choice that is kept here."""
+
+
+GUARDIAN_MODE: Final = JkBmsModeDescription(
+    key="guardian_mode",
+    value_fn=lambda state: state.acting.mode,
+    of_link=True,
+    options=list(Mode),
+    entity_category=EntityCategory.CONFIG,
+)
 
 
 def _chosen(setting: Setting) -> Callable[[PackState], str | None]:
@@ -43,7 +65,25 @@ async def async_setup_entry(
     _hass: HomeAssistant, entry: JkBmsConfigEntry, async_add_entities: AddConfigEntryEntitiesCallback
 ) -> None:
     """Set up the selects of a pack."""
+    async_add_existing(entry, async_add_entities, [GUARDIAN_MODE], JkBmsModeSelect)
     async_add_allowed(entry, async_add_entities, Platform.SELECT, SELECTS, JkBmsSelect)
+
+
+class JkBmsModeSelect(JkBmsEntity, SelectEntity):
+    """How far the guardian goes by itself; it counts at once and is kept in the options."""
+
+    entity_description: JkBmsModeDescription
+
+    @property
+    @override
+    def current_option(self) -> Mode:
+        """The present mode."""
+        return self.coordinator.state.acting.mode
+
+    @override
+    async def async_select_option(self, option: str) -> None:
+        """Go that far from now on."""
+        self.coordinator.acting.set_mode(Mode(option))
 
 
 class JkBmsSelect(JkBmsSettingEntity, SelectEntity):

@@ -47,12 +47,21 @@ def voltage(
     )
 
 
-def current(key: str, value_fn: Callable[[PackState], Value], *, delta: Delta = _CURRENT) -> JkBmsSensorDescription:
+def current(
+    key: str,
+    value_fn: Callable[[PackState], Value],
+    *,
+    exists_fn: Callable[[PackState], bool] | None = None,
+    delta: Delta = _CURRENT,
+    of_link: bool = False,
+) -> JkBmsSensorDescription:
     """Return the description of a current in A."""
     return JkBmsSensorDescription(
         key=key,
         value_fn=value_fn,
+        exists_fn=exists_fn,
         delta=delta,
+        of_link=of_link,
         device_class=SensorDeviceClass.CURRENT,
         native_unit_of_measurement=UnitOfElectricCurrent.AMPERE,
         state_class=SensorStateClass.MEASUREMENT,

@@ -31,6 +31,7 @@ from .board_clock import clock_now_s
 from .const import DEFAULT_PAUSE_MINUTES, DOMAIN, MAX_PAUSE_MINUTES, MIN_PAUSE_MINUTES
 from .coordinator import JkBmsConfigEntry, JkBmsCoordinator
 from .errors import async_message, async_names, in_words, paused
+from .guardian_services import GUARDIAN_SERVICES
 from .log_book import async_read_log
 from .memory import Change
 from .pack_state import register_of, said_of
@@ -305,6 +306,7 @@ _SERVICES: Final[dict[str, tuple[Handler, dict[Any, Any], SupportsResponse]]] = 
         SupportsResponse.OPTIONAL,
     ),
     "resume": (_resume, {}, SupportsResponse.OPTIONAL),
+    **GUARDIAN_SERVICES,
 }
 
 

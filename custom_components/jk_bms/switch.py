@@ -1,9 +1,10 @@
-"""Switches: what the board may do, and the one that lets go of the pack for a while, for the phone app."""
+"""Switches: what the board may do, cooling by hand, and the one that lets go of the pack for the phone app."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import partial
+from operator import attrgetter
 from typing import Final, override
 
 from homeassistant.components.switch import SwitchEntity, SwitchEntityDescription
@@ -26,6 +27,8 @@ from .pack_state import PackState, said_of
 
 PARALLEL_UPDATES = 1
 
+COOLED_BY_HAND_FOR_S: Final = 3600
+
 
 @dataclass(frozen=True, kw_only=True)
 class JkBmsSwitchDescription(PackDescription, SwitchEntityDescription):
@@ -43,6 +46,18 @@ PAUSE: Final = JkBmsSwitchDescription(
     attributes_fn=lambda state: {"paused_until": state.paused_until},
     of_link=True,
     entity_category=EntityCategory.CONFIG,
+)
+
+
+COOLING: Final = JkBmsSwitchDescription(
+    key="cooling",
+    value_fn=attrgetter("acting.cooling"),
+    exists_fn=lambda state: state.acting.config.cooling is not None,
+    attributes_fn=lambda state: {
+        "by_hand": state.acting.decision.cooling_by_hand,
+        "until": state.acting.cooling_until,
+    },
+    of_link=True,
 )
 
 
@@ -74,6 +89,7 @@ async def async_setup_entry(
 ) -> None:
     """Set up the switches of a pack."""
     async_add_existing(entry, async_add_entities, [PAUSE], JkBmsPauseSwitch)
+    async_add_existing(entry, async_add_entities, [COOLING], JkBmsCoolingSwitch)
     async_add_allowed(entry, async_add_entities, Platform.SWITCH, SETTING_SWITCHES, JkBmsSettingSwitch)
 
 
@@ -97,6 +113,29 @@ class JkBmsPauseSwitch(JkBmsEntity, SwitchEntity):
     async def async_turn_off(self, **kwargs: object) -> None:
         """Connect again before the time is over."""
         self.coordinator.link.resume()
+
+
+class JkBmsCoolingSwitch(JkBmsEntity, SwitchEntity):
+    """On while the cooling runs, whoever started it; switched on by hand it goes off by itself after a while."""
+
+    entity_description: JkBmsSwitchDescription
+
+    @property
+    @override
+    def is_on(self) -> bool | None:
+        """What was last published."""
+        return None if self._value is None else bool(self._value)
+
+    @override
+    async def async_turn_on(self, **kwargs: object) -> None:
+        """Cool for a while."""
+        until_s = self.hass.loop.time() + COOLED_BY_HAND_FOR_S
+        await self.coordinator.acting.async_cool(until_s=until_s)
+
+    @override
+    async def async_turn_off(self, **kwargs: object) -> None:
+        """End cooling, also what the guardian has started."""
+        await self.coordinator.acting.async_stop_cooling()
 
 
 class JkBmsSettingSwitch(JkBmsSettingEntity, SwitchEntity):

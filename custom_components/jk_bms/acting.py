@@ -1,0 +1,393 @@
+"""How is carried out what the guardian decides, and what the owner orders?
+
+A command is a task of its own, so that no frame waits for it; of several for one target the newest follows the one that
+runs. What came of it is not what a service says but what is seen afterwards: that is for the `Actor` to judge, which is
+asked again whenever something that is driven changes. The owner is told before anything is switched.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Collection, Iterable
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Final
+
+from homeassistant.config_entries import ConfigEntry
+from homeassistant.core import CALLBACK_TYPE, Event, EventStateChangedData, HomeAssistant, callback
+from homeassistant.exceptions import HomeAssistantError, ServiceValidationError
+from homeassistant.helpers.event import async_track_state_change_event, async_track_time_interval
+from homeassistant.helpers.storage import Store
+from homeassistant.util import dt as dt_util
+from homeassistant.util.hass_dict import HassKey
+
+from .battery.acting.actor import Actor
+from .battery.acting.interface import BOARD, Command, Decision, Mode, Record, Seen, Target
+from .battery.guardian import Assessment
+from .bms.telemetry import Settings, Telemetry
+from .changes import Changes
+from .const import DOMAIN
+from .driving import Driven
+from .errors import async_message
+from .guard import SILENT_AFTER_S, Guard
+from .guardian_options import CONF_GUARDIAN_MODE, guardian_options, mode_of
+from .pack_state import ActingState
+from .urgent import Urgent, withdraw
+
+_LOGGER = logging.getLogger(__name__)
+
+ANSWERS_WITHIN_S: Final = 15
+"""Time that an entity has to carry out a command; the board is given what its link takes."""
+ORDER_TAKES_S: Final = 30
+"""How long who gives an order by hand is kept waiting to hear what came of it."""
+SAVED_AFTER_S: Final = 1
+_VERSION: Final = 1
+_BOARD_KEYS: Final = {Target.BOARD_CHARGE: "charge_switch", Target.BOARD_DISCHARGE: "discharge_switch"}
+
+_PACKS: Final[HassKey[dict[str, Acting]]] = HassKey(f"{DOMAIN}_acting")
+"""Those that run, by entry: packs may share a fan or a contactor."""
+
+type Failures = dict[Target, str]
+"""Why the last command for a target failed, in the language of Home Assistant."""
+
+
+def _store(hass: HomeAssistant, entry_id: str) -> Store[dict[str, object]]:
+    return Store[dict[str, object]](hass, _VERSION, f"{DOMAIN}.{entry_id}.acting", atomic_writes=True)
+
+
+async def async_forget_acts(hass: HomeAssistant, entry_id: str) -> None:
+    """Leave nothing behind of what was done for a pack, nor of what its owner was told."""
+    await _store(hass, entry_id).async_remove()
+    withdraw(hass, entry_id)
+
+
+class Acting:
+    """Carries out, for one pack, what is to be done. `is_fresh` says whether frames come and the board can be written
+    to; `on_news` is called when something has changed without a frame."""
+
+    def __init__(
+        self,
+        hass: HomeAssistant,
+        entry: ConfigEntry,
+        guard: Guard,
+        *,
+        is_fresh: Callable[[], bool],
+        on_news: Callable[[], None],
+    ) -> None:
+        options = guardian_options(entry.options)
+        self._hass = hass
+        self._entry = entry
+        self._guard = guard
+        self._is_fresh = is_fresh
+        self._on_news = on_news
+        self._config = options.actions
+        self._store = _store(hass, entry.entry_id)
+        self._urgent = Urgent(hass, entry)
+        self._telemetry: Telemetry | None = None
+        self._orders: dict[Target, Command] = {}
+        """What is to be done next, by target."""
+        self._running: dict[Target, asyncio.Task[None]] = {}
+        self._listeners: list[Callable[[Record], None]] = []
+        self._cancel: list[CALLBACK_TYPE] = []
+        self._looked_s = hass.loop.time()
+        self._looked = asyncio.Event()
+        """Set for a moment with each look."""
+        self._last_at: datetime | None = None
+        self._cooling_until: datetime | None = None
+        self._actor: Actor
+        self._changes: Changes
+        self.driven: Final = {
+            target: Driven(hass, entity_id, usual=target is not Target.COOLING)
+            for target, entity_id in options.entities.items()
+        }
+        self.tried: dict[Target, bool] = {}
+        """What is being tried out now, with what it was before: taken for unchanged until something is in earnest."""
+        self.failures: Failures = {}
+        self.decision = Decision()
+
+    @property
+    def mode(self) -> Mode:
+        """How far the guardian goes by itself."""
+        return mode_of(self._entry.options)
+
+    @property
+    def assessment(self) -> Assessment | None:
+        """What the guardian found, and that actions failed, the worst first; None before the first frame."""
+        found = self._guard.assessment
+        if found is None or not self.decision.findings:
+            return found
+        findings = sorted((*found.findings, *self.decision.findings), key=lambda each: (-each.level, each.since_s))
+        return replace(found, level=findings[0].level, findings=tuple(findings))
+
+    @property
+    def state(self) -> ActingState:
+        """What the entities show of it."""
+        cooling = self.driven.get(Target.COOLING)
+        return ActingState(
+            mode=self.mode,
+            config=self._config,
+            decision=self.decision,
+            last_at=self._last_at,
+            cooling=None if cooling is None else cooling.is_on,
+            cooling_until=self._cooling_until,
+        )
+
+    async def async_start(self, changes: Changes) -> None:
+        """Remember what was done, and begin to look after it."""
+        self._changes = changes
+        await self._urgent.async_start()
+        loaded = await self._store.async_load()
+        known: dict[str, object] = loaded if isinstance(loaded, dict) else {}
+        saved_at = dt_util.parse_datetime(str(known.get("saved_at"))) or dt_util.utcnow()
+        elapsed_s = max(0.0, (dt_util.utcnow() - saved_at).total_seconds())
+        self._actor = Actor(self._config, known.get("actor"), elapsed_s, self._hass.loop.time())
+        if cooling := self.driven.get(Target.COOLING):
+            cooling.asked = known.get("asked_to_cool") is True
+        self._hass.data.setdefault(_PACKS, {})[self._entry.entry_id] = self
+        self._cancel = [
+            async_track_time_interval(
+                self._hass, self._check_silence, timedelta(seconds=SILENT_AFTER_S), cancel_on_shutdown=True
+            ),
+            async_track_state_change_event(
+                self._hass, [driven.entity_id for driven in self.driven.values()], self._see_change
+            ),
+        ]
+
+    async def async_stop(self) -> None:
+        """Write down what has to be remembered; what is switched stays as it is."""
+        if not self._cancel:
+            return
+        for cancel in self._cancel:
+            cancel()
+        self._cancel = []
+        del self._hass.data[_PACKS][self._entry.entry_id]
+        await self._store.async_save(self._to_remember())
+
+    @callback
+    def listen(self, listener: Callable[[Record], None]) -> CALLBACK_TYPE:
+        """Have every record told as it is made; the returned function ends it."""
+        self._listeners.append(listener)
+        return lambda: self._listeners.remove(listener)
+
+    @callback
+    def step(self, telemetry: Telemetry | None = None, settings: Settings | None = None) -> None:
+        """Decide on what is known now, be it for a frame or for none, and have it carried out."""
+        now_s = self._looked_s = self._hass.loop.time()
+        if telemetry is not None:
+            self._telemetry = telemetry
+        if settings is not None and settings.nominal_capacity_ah != self._config.capacity_ah:
+            self._config = replace(self._config, capacity_ah=settings.nominal_capacity_ah)
+            self._actor = Actor(self._config, self._actor.state(now_s), 0.0, now_s)
+        before = self.decision
+        decision = self.decision = self._actor.step(self._guard.assessment, self._see(), self.mode, now_s)
+        if decision.last != before.last:
+            self._last_at = None if decision.last is None else self._time_of(decision.last.at_s)
+        if decision.cooling_until_s != before.cooling_until_s:
+            until_s = decision.cooling_until_s
+            self._cooling_until = None if until_s is None else self._time_of(until_s)
+        self._urgent.tell(self.assessment, self.mode, self.failures)
+        for record in decision.records:
+            _LOGGER.info("%s: %s", self._entry.title, record)
+            for listener in self._listeners:
+                listener(record)
+        if decision.commands:
+            self.tried.clear()
+        for command in decision.commands:
+            self._carry_out(command)
+        if decision.commands or decision.records or decision.held != before.held:
+            self._store.async_delay_save(self._to_remember, SAVED_AFTER_S)
+        if decision.held != before.held:
+            for other in self._others():
+                other.look_again()
+        self._looked.set()
+        self._looked.clear()
+
+    @callback
+    def look_again(self) -> None:
+        """Decide without a frame."""
+        if not self._cancel:
+            return  # a command has ended later than all the rest
+        self.step()
+        self._on_news()
+
+    @callback
+    def set_mode(self, mode: Mode) -> None:
+        """Have the guardian go so far by itself, from now on."""
+        self._hass.config_entries.async_update_entry(
+            self._entry, options={**self._entry.options, CONF_GUARDIAN_MODE: mode.value}
+        )
+        self.look_again()
+
+    async def async_cool(self, *, until_s: float | None = None, until_c: float | None = None) -> None:
+        """Cool by hand until a monotonic time or a temperature. Raises HomeAssistantError if it doesn't, or not yet."""
+        self._actor.cool(self._hass.loop.time(), until_s=until_s, until_c=until_c)
+        if failures := await self._outcome([Target.COOLING]):
+            raise self.not_done(failures.values())
+
+    async def async_stop_cooling(self) -> None:
+        """End cooling by hand. Raises HomeAssistantError if it goes on."""
+        self._actor.stop_cooling()
+        if failures := await self._outcome([Target.COOLING]):
+            raise self.not_done(failures.values())
+
+    async def async_emergency_stop(self, *, charge: bool, discharge: bool) -> dict[Target, str | None]:
+        """Switch off what there is to switch off; return for each why it isn't off, None where it is."""
+        targets = [
+            target
+            for target, meant in (
+                (Target.BOARD_CHARGE, charge),
+                (Target.BOARD_DISCHARGE, discharge),
+                (Target.SWITCH_CHARGE, charge),
+                (Target.SWITCH_DISCHARGE, discharge),
+                (Target.SWITCH_BOTH, charge and discharge),
+            )
+            if meant and (target in BOARD or target in self.driven)
+        ]
+        self._actor.emergency_stop(charge=charge, discharge=discharge)
+        failures = await self._outcome(targets)
+        return {target: failures.get(target) for target in targets}
+
+    def not_done(self, reasons: Iterable[str]) -> HomeAssistantError:
+        """Return the error for an order that was not carried out, or not wholly."""
+        return HomeAssistantError(
+            translation_domain=DOMAIN,
+            translation_key="not_done",
+            translation_placeholders={"name": self._entry.title, "reasons": ". ".join(dict.fromkeys(reasons))},
+        )
+
+    @callback
+    def reset(self) -> None:
+        """End what is latched after an emergency or an emergency stop."""
+        self._actor.reset(self._hass.loop.time())
+        self.look_again()
+
+    async def async_drive(self, target: Target, *, on: bool) -> None:
+        """Switch something. Raises what there is to raise; it isn't seen yet when this returns."""
+        if target in BOARD:
+            await self._changes.async_apply({_BOARD_KEYS[target]: on})
+            return
+        async with asyncio.timeout(ANSWERS_WITHIN_S):
+            await self.driven[target].async_drive(on=on)
+
+    async def async_becomes(self, target: Target, *, on: bool, within_s: float) -> None:
+        """Wait until something is seen to be on or off. Raises TimeoutError."""
+        async with asyncio.timeout(within_s):
+            while self.is_on(target) is not on:
+                await self._looked.wait()
+
+    @callback
+    def is_on(self, target: Target) -> bool | None:
+        """Return whether something is on; None while it isn't there."""
+        if target not in BOARD:
+            return self.driven[target].is_on
+        telemetry = self._telemetry
+        if telemetry is None or not self._is_fresh():
+            return None
+        return telemetry.charge_mosfet if target is Target.BOARD_CHARGE else telemetry.discharge_mosfet
+
+    def _time_of(self, monotonic_s: float) -> datetime:
+        return (dt_util.utcnow() + timedelta(seconds=monotonic_s - self._hass.loop.time())).replace(microsecond=0)
+
+    def _see(self) -> Seen:
+        on = {target: self.is_on(target) for target in (*BOARD, *self.driven)}
+        held = {entity_id for other in self._others() for entity_id in other.held_entities()}
+        return Seen(
+            on | self.tried,
+            None if self._telemetry is None else self._telemetry.current_a,
+            self._is_fresh(),
+            frozenset({target for target, driven in self.driven.items() if driven.entity_id in held}),
+        )
+
+    def held_entities(self) -> Collection[str]:
+        """Return the entities that this pack needs as they are."""
+        return [self.driven[target].entity_id for target in self.decision.held if target in self.driven]
+
+    def _others(self) -> list[Acting]:
+        """Return the packs that share an entity with this one."""
+        mine = {driven.entity_id for driven in self.driven.values()}
+        return [
+            other
+            for other in self._hass.data[_PACKS].values()
+            if other is not self and any(driven.entity_id in mine for driven in other.driven.values())
+        ]
+
+    @callback
+    def _check_silence(self, _now: datetime) -> None:
+        if self._hass.loop.time() - self._looked_s >= SILENT_AFTER_S:
+            self.look_again()
+
+    @callback
+    def _see_change(self, _event: Event[EventStateChangedData]) -> None:
+        self.look_again()
+
+    @callback
+    def _carry_out(self, command: Command) -> None:
+        target = command.target
+        self._orders[target] = command
+        if target not in self._running:
+            self._running[target] = self._entry.async_create_background_task(
+                # Not before all have been told that there is a reason for it.
+                self._hass,
+                self._give_orders(target),
+                f"{DOMAIN} {target}",
+                eager_start=False,
+            )
+
+    async def _give_orders(self, target: Target) -> None:
+        try:
+            while command := self._orders.pop(target, None):
+                await self._give(command)
+        finally:
+            del self._running[target]
+        self.look_again()
+
+    async def _give(self, command: Command) -> None:
+        target = command.target
+        try:
+            await self.async_drive(target, on=command.on)
+        except HomeAssistantError as error:
+            self.failures[target] = await async_message(self._hass, error)
+            self._actor.failed(command, self._hass.loop.time(), refused=isinstance(error, ServiceValidationError))
+        except TimeoutError:
+            self.failures[target] = await async_message(self._hass, self._error("driven_silent", target))
+            self._actor.failed(command, self._hass.loop.time())
+        except Exception as error:
+            # An integration may raise anything, and it must not keep the rest from being done.
+            _LOGGER.exception("%s: %s could not be switched", self._entry.title, target)
+            self.failures[target] = str(error)
+            self._actor.failed(command, self._hass.loop.time())
+        else:
+            self.failures.pop(target, None)
+
+    def _error(self, translation_key: str, target: Target) -> HomeAssistantError:
+        driven = self.driven.get(target)
+        return HomeAssistantError(
+            translation_domain=DOMAIN,
+            translation_key=translation_key,
+            translation_placeholders={"name": self._entry.title, "entity": driven.entity_id if driven else ""},
+        )
+
+    async def _outcome(self, targets: Collection[Target]) -> Failures:
+        """Have an order carried out; return what of it failed."""
+        for target in targets:
+            self.failures.pop(target, None)
+        self.look_again()
+        if tasks := [self._running[target] for target in targets if target in self._running]:
+            await asyncio.wait(tasks, timeout=ORDER_TAKES_S)
+        missing = {
+            target: await async_message(
+                self._hass, self._error("board_unreachable" if target in BOARD else "driven_unavailable", target)
+            )
+            for target in targets
+            if self.is_on(target) is None
+        }
+        return missing | {target: self.failures[target] for target in targets if target in self.failures}
+
+    def _to_remember(self) -> dict[str, object]:
+        cooling = self.driven.get(Target.COOLING)
+        return {
+            "saved_at": dt_util.utcnow().isoformat(),
+            "actor": self._actor.state(self._hass.loop.time()),
+            "asked_to_cool": cooling is not None and cooling.asked,
+        }

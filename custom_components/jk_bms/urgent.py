@@ -1,0 +1,111 @@
+"""What does the owner have to know at once, and when is it taken back?
+
+One notification for each pack: it changes with what is wrong, not with every reading, and stays until that is over and
+has been acknowledged. Whoever waves it away is told again when there is something else to say.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+from homeassistant.components import persistent_notification
+from homeassistant.config_entries import ConfigEntry
+from homeassistant.core import HomeAssistant, callback
+from homeassistant.helpers.translation import async_get_cached_translations, async_get_translations
+
+from .battery.acting.interface import ACTION_FAILED, Mode, Target
+from .battery.guardian import Assessment, Finding, GuardianLevel
+from .const import DOMAIN
+
+_CAUSE: Final = f"component.{DOMAIN}.entity.sensor.guardian_level.state_attributes.cause.state"
+_NAMES: Final = {
+    "alarm": f"component.{DOMAIN}.entity.binary_sensor.alarm_{{}}.name",
+    "probe": f"component.{DOMAIN}.entity.sensor.{{}}.name",
+    "action": f"component.{DOMAIN}.selector.action.options.{{}}",
+    "target": f"component.{DOMAIN}.selector.target.options.{{}}",
+}
+"""Where the placeholders that are translation keys are translated."""
+
+
+def _id(entry_id: str) -> str:
+    return f"{DOMAIN}_{entry_id}"
+
+
+@callback
+def withdraw(hass: HomeAssistant, entry_id: str) -> None:
+    """Take back what the owner of a pack was told."""
+    persistent_notification.async_dismiss(hass, _id(entry_id))
+
+
+class Urgent:
+    """Tells the owner of one pack."""
+
+    def __init__(self, hass: HomeAssistant, entry: ConfigEntry) -> None:
+        self._hass = hass
+        self._entry = entry
+        self._language = hass.config.language
+        self._told: object = ...
+        """What was said last, without its readings; None if nothing is wrong."""
+
+    async def async_start(self) -> None:
+        """Have the words ready: there is no time to look for them later."""
+        for category in ("entity", "selector"):
+            await async_get_translations(self._hass, self._language, category, [DOMAIN])
+
+    @callback
+    def tell(self, assessment: Assessment | None, mode: Mode, failures: Mapping[Target, str]) -> None:
+        """Say what is wrong, unless it has been said."""
+        if assessment is None:
+            return
+        urgent = [
+            finding
+            for finding in assessment.findings
+            if (finding.level >= GuardianLevel.CRITICAL and mode is not Mode.OFF) or finding.cause == ACTION_FAILED
+        ]
+        kind = _kind(assessment, urgent, mode)
+        told = (kind, [(each.cause, *_named(each).items()) for each in urgent], dict(failures)) if kind else None
+        if told == self._told:
+            return
+        self._told = told
+        if kind is None:
+            withdraw(self._hass, self._entry.entry_id)
+            return
+        texts = self._texts("selector")
+        said = f"component.{DOMAIN}.selector.urgent.options.{kind}"
+        persistent_notification.async_create(
+            self._hass,
+            texts[said].format(found="\n".join(f"- {self._sentence(each, failures)}" for each in urgent)),
+            title=texts[f"{said}_title"].format(name=self._entry.title),
+            notification_id=_id(self._entry.entry_id),
+        )
+
+    def _sentence(self, finding: Finding, failures: Mapping[Target, str]) -> str:
+        texts = self._texts("entity") | self._texts("selector")
+        details = [texts.get(_NAMES[name].format(key), key) for name, key in _named(finding).items() if name in _NAMES]
+        if cell := finding.placeholders.get("cell"):
+            details.append(texts[f"component.{DOMAIN}.selector.urgent.options.cell"].format(cell=cell))
+        if reason := failures.get(Target(finding.placeholders["target"])) if finding.cause == ACTION_FAILED else None:
+            details.append(reason)
+        sentence = texts[f"{_CAUSE}.{finding.cause}"]
+        return f"{sentence}: {', '.join(details)}" if details else sentence
+
+    def _texts(self, category: str) -> dict[str, str]:
+        return async_get_cached_translations(self._hass, self._language, category, DOMAIN)
+
+
+def _kind(assessment: Assessment, urgent: list[Finding], mode: Mode) -> str | None:
+    """Return which text it is; None if there is nothing to say."""
+    if mode is not Mode.OFF:
+        if assessment.level is GuardianLevel.EMERGENCY:
+            return "emergency"
+        if assessment.level is GuardianLevel.CRITICAL:
+            return "critical"
+        if not urgent and assessment.unacknowledged:
+            return "over"
+    return ACTION_FAILED if urgent else None
+
+
+def _named(finding: Finding) -> dict[str, str]:
+    """Return what tells a finding from one of the same cause, without its readings."""
+    return {name: key for name, key in finding.placeholders.items() if name in _NAMES or name == "cell"}
