@@ -341,6 +341,27 @@ def test_gap_holds_then_is_unknown_and_raises_nothing() -> None:
     assert pack.highest() == COOL
 
 
+def test_a_lost_frame_changes_nothing_that_is_done_about_it() -> None:
+    pack = quiet(start_c=44.0)
+    pack.others = replace(pack.others, ambient_c=30.0)
+    before = pack.run(1)
+    assert before.cooling_helps
+    for lost in range(1, 20):
+        said = pack.engine.step(None, pack.now_s + 3 * lost)
+        assert (said.hottest_c, said.cooling_helps) == (before.hottest_c, True)
+        assert (said.difference_c, said.difference_probe) == (before.difference_c, before.difference_probe)
+    blind = pack.engine.step(None, pack.now_s + 61)
+    assert (blind.hottest_c, blind.cooling_helps, blind.difference_c) == (None, False, None)
+    assert blind.level is COOL
+    again = pack.engine.step(pack.sample(), pack.now_s + 62)
+    assert again.hottest_c == pytest.approx(44.0, abs=0.2)
+    # Where the room is as warm, it doesn't help with the next lost frame either.
+    warm = quiet(start_c=44.0)
+    warm.others = replace(warm.others, ambient_c=43.0)
+    warm.run(1)
+    assert not warm.engine.step(None, warm.now_s + 5).cooling_helps
+
+
 def test_short_that_begins_in_a_gap_is_seen_within_a_minute_after_it() -> None:
     pack = quiet()
     pack.now_s += 1200

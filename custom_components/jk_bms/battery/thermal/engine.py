@@ -32,6 +32,7 @@ there (delay to a level as a share of the reference's, mean over the faults; err
 
 from __future__ import annotations
 
+from dataclasses import replace
 from math import inf, isfinite
 from typing import Final
 
@@ -178,7 +179,7 @@ class ThermalEngine:
         elif now_s <= self._frame_s and self._result is not None:
             return self._result
         if sample is None:
-            self._result = self._assess(() if self._result is None else self._result.causes, [], None, now_s)
+            self._result = self._silence(self._result, now_s)
             return self._result
         since_s = now_s - self._frame_s
         self._frame_s = now_s
@@ -200,6 +201,19 @@ class ThermalEngine:
         self._climb(causes, counting, now_s)
         self._result = self._assess(causes, counting, sample, now_s)
         return self._result
+
+    def _silence(self, before: ThermalAssessment | None, now_s: float) -> ThermalAssessment:
+        """Return what is known without a frame: until it is blind, what was known with the last one."""
+        said = self._assess(() if before is None else before.causes, [], None, now_s)
+        if before is None or said.blind_since_s is not None:
+            return said
+        return replace(
+            said,
+            hottest_c=before.hottest_c,
+            difference_c=before.difference_c,
+            difference_probe=before.difference_probe,
+            cooling_helps=before.cooling_helps,
+        )
 
     def _sense(self, sample: ThermalSample, now_s: float) -> None:
         """Let the gates and the fast slopes see the frame."""
