@@ -19,7 +19,7 @@ from homeassistant.config_entries import (
 )
 from homeassistant.const import CONF_ADDRESS
 from homeassistant.core import HomeAssistant
-from homeassistant.data_entry_flow import FlowResultType, InvalidData
+from homeassistant.data_entry_flow import FlowResultType
 from homeassistant.helpers import config_validation as cv
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 
@@ -193,6 +193,7 @@ async def test_discovery_shows_the_pack_before_adding_it(
     result = await go_on(hass, result, {})
     assert (result["type"], result["title"]) == (FlowResultType.CREATE_ENTRY, NAME)
     assert result["data"] == {CONF_ADDRESS: info.address}
+    assert result["options"] == {"guardian_mode": "dry_run"}, "the recommended first week"
     assert result["result"].unique_id == info.address
 
 
@@ -540,78 +541,3 @@ async def test_reconfigure_knows_the_passcode(
     assert result["reason"] == "reconfigure_successful"
     assert entry.data["passcode"] == "1234"
     assert wants_passcode == ["4321", "1234"]
-
-
-# Options
-
-
-async def test_options(hass: HomeAssistant, entry: MockConfigEntry, setup_entry: AsyncMock) -> None:
-    assert await hass.config_entries.async_setup(entry.entry_id)
-    result = await hass.config_entries.options.async_init(entry.entry_id)
-    assert (result["type"], result["step_id"]) == (FlowResultType.FORM, "init")
-    assert [field["name"] for field in shown(result)] == ["permission", "mode", "interval", "advanced"]
-    result = await hass.config_entries.options.async_configure(
-        result["flow_id"],
-        {
-            "permission": "switches",
-            "mode": "periodic",
-            "interval": 300.0,
-            "advanced": {"publish_interval": 5, "pause_minutes": 20, "writes_per_day": 30.0},
-        },
-    )
-    assert result["type"] is FlowResultType.CREATE_ENTRY
-    assert entry.options == {
-        "permission": "switches",
-        "mode": "periodic",
-        "interval": 300,
-        "publish_interval": 5,
-        "pause_minutes": 20,
-        "writes_per_day": 30,
-    }
-    await hass.async_block_till_done()
-    assert setup_entry.await_count == 2, "the new options hold from now on"
-
-    result = await hass.config_entries.options.async_init(entry.entry_id)
-    schema = result["data_schema"]
-    assert schema
-    suggested = {str(key): (key.description or {}).get("suggested_value") for key in schema.schema}
-    assert suggested == {"permission": "switches", "mode": "periodic", "interval": 300, "advanced": None}
-    advanced = schema.schema["advanced"].schema.schema
-    assert {str(key): key.description["suggested_value"] for key in advanced} == {
-        "publish_interval": 5,
-        "pause_minutes": 20,
-        "writes_per_day": 30,
-    }
-
-
-async def test_nothing_may_be_changed_unless_the_owner_says_so(hass: HomeAssistant, entry: MockConfigEntry) -> None:
-    result = await hass.config_entries.options.async_init(entry.entry_id)
-    result = await hass.config_entries.options.async_configure(result["flow_id"], {"advanced": {}})
-    assert result["type"] is FlowResultType.CREATE_ENTRY
-    assert (entry.options["permission"], entry.options["writes_per_day"]) == ("read_only", 50)
-
-
-@pytest.mark.parametrize(
-    ("change", "field"),
-    [
-        ({"permission": "some"}, "permission"),
-        ({"mode": "often"}, "mode"),
-        ({"interval": 29}, "interval"),
-        ({"interval": 3601}, "interval"),
-        ({"advanced": {"publish_interval": 0, "pause_minutes": 10}}, "publish_interval"),
-        ({"advanced": {"publish_interval": 901, "pause_minutes": 10}}, "publish_interval"),
-        ({"advanced": {"publish_interval": 60, "pause_minutes": 121}}, "pause_minutes"),
-        ({"advanced": {"writes_per_day": 0}}, "writes_per_day"),
-        ({"advanced": {"writes_per_day": 501}}, "writes_per_day"),
-    ],
-)
-async def test_options_out_of_range_are_refused(
-    hass: HomeAssistant, entry: MockConfigEntry, change: dict[str, object], field: str
-) -> None:
-    good = {"mode": "live", "interval": 60, "advanced": {"publish_interval": 60, "pause_minutes": 10}}
-    result = await hass.config_entries.options.async_init(entry.entry_id)
-    with pytest.raises(InvalidData) as refused:
-        await hass.config_entries.options.async_configure(result["flow_id"], good | change)
-    assert field in str(refused.value.schema_errors)
-    result = await hass.config_entries.options.async_configure(result["flow_id"], good)
-    assert result["type"] is FlowResultType.CREATE_ENTRY

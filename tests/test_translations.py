@@ -14,19 +14,20 @@ from typing import Any
 import probatio
 import pytest
 from homeassistant.core import HomeAssistant
+from homeassistant.helpers import config_validation as cv
 from homeassistant.helpers import entity_registry as er
 
 import custom_components.jk_bms
+import custom_components.jk_bms.options_flow
 from custom_components.jk_bms.advice_repair import ReviewFlow
 from custom_components.jk_bms.battery.advice import ADVISED, Reason
-from custom_components.jk_bms.bms.link import LinkMode, LinkProblem
+from custom_components.jk_bms.bms.link import LinkProblem
 from custom_components.jk_bms.bms.writing import Outcome
 from custom_components.jk_bms.changes import NOT_WRITTEN
-from custom_components.jk_bms.config_flow import OPTIONS_SCHEMA, JkBmsConfigFlow
-from custom_components.jk_bms.const import CONF_MODE, CONF_PERMISSION
+from custom_components.jk_bms.config_flow import JkBmsConfigFlow
 from custom_components.jk_bms.interruption import INTERRUPTED
 from custom_components.jk_bms.loans import NOT_RETURNED
-from custom_components.jk_bms.permission import Permission
+from custom_components.jk_bms.options_flow import MENU
 from custom_components.jk_bms.repairs import Issue
 
 from .packs import BALANCER, PACK_24S, PACK_JK04, PACK_V19, Packs
@@ -101,16 +102,41 @@ def test_what_the_flow_shows_has_a_text(keyword: str, where: str) -> None:
     assert named <= ENGLISH["config"][where].keys()
 
 
-def test_every_option_has_texts() -> None:
-    step = ENGLISH["options"]["step"]["init"]
-    advanced = step["sections"]["advanced"]
-    fields = {str(key) for key in OPTIONS_SCHEMA.schema}
-    inner = OPTIONS_SCHEMA.schema["advanced"].schema
-    assert isinstance(inner, probatio.Schema)
-    for texts, keys in ((step, fields - {"advanced"}), (advanced, {str(key) for key in inner.schema})):
-        assert texts["data"].keys() == texts["data_description"].keys() == keys
-    assert ENGLISH["selector"][CONF_MODE]["options"].keys() == set(LinkMode)
-    assert ENGLISH["selector"][CONF_PERMISSION]["options"].keys() == set(Permission)
+async def test_every_option_has_texts(hass: HomeAssistant, packs: Packs) -> None:
+    texts = ENGLISH["options"]["step"]
+    assert texts.keys() == {"init", *MENU, "supply"}
+    for part in ("menu_options", "menu_option_descriptions"):
+        assert list(texts["init"][part]) == list(MENU)
+    pack = await packs.add(*PACK_V19)
+    selected = set()
+    for step in MENU:
+        result = await hass.config_entries.options.async_init(pack.entry.entry_id)
+        result = await hass.config_entries.options.async_configure(result["flow_id"], {"next_step_id": step})
+        listed = probatio.to_field_list(result["data_schema"], custom_serializer=cv.custom_serializer)
+        assert isinstance(listed, list)
+        sections = {each["name"]: each["schema"] for each in listed if "schema" in each}
+        assert texts[step].get("sections", {}).keys() == sections.keys()
+        plain = [each for each in listed if each["name"] not in sections]
+        for where, fields in [
+            (texts[step], plain),
+            *((texts[step]["sections"][name], sections[name]) for name in sections),
+        ]:
+            names = {each["name"] for each in fields}
+            assert where.get("data", {}).keys() == where.get("data_description", {}).keys() == names
+            for each in fields:
+                if "select" in each["selector"]:
+                    selected.add(each["selector"]["select"]["translation_key"])
+                    known = ENGLISH["selector"][each["selector"]["select"]["translation_key"]]["options"]
+                    assert known.keys() >= set(each["selector"]["select"]["options"]), each["name"]
+        given = result["description_placeholders"] or {}
+        assert {name for _, text in leaves(texts[step]) for name in placeholders(text)} <= given.keys()
+    assert selected == {"permission", "mode", "guardian_mode", "chemistry", "action_level"}
+
+
+def test_every_error_of_the_options_has_a_text() -> None:
+    source = inspect.getsource(custom_components.jk_bms.options_flow)
+    raised = set(re.findall(r'(?:errors\[.+\] = |stop.value: )"(\w+)"', source))
+    assert ENGLISH["options"]["error"].keys() == raised
 
 
 def test_every_issue_has_texts() -> None:

@@ -1,11 +1,11 @@
-"""Adding a pack: it is found or its address typed, and really read before there is an entry. And its options."""
+"""Adding a pack: it is found or its address typed, and really read before there is an entry."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from functools import partial
 from typing import Any, Final, override
 
@@ -20,15 +20,10 @@ from homeassistant.config_entries import (
     ConfigEntry,
     ConfigFlow,
     ConfigFlowResult,
-    OptionsFlowWithReload,
 )
-from homeassistant.const import CONF_ADDRESS, UnitOfTime
+from homeassistant.const import CONF_ADDRESS
 from homeassistant.core import callback
-from homeassistant.data_entry_flow import section
 from homeassistant.helpers.selector import (
-    NumberSelector,
-    NumberSelectorConfig,
-    NumberSelectorMode,
     SelectOptionDict,
     SelectSelector,
     SelectSelectorConfig,
@@ -40,36 +35,15 @@ from homeassistant.helpers.selector import (
 from homeassistant.loader import async_get_bluetooth
 
 from .bms.gatt import PAIRING_PROBLEMS
-from .bms.link import LinkError, LinkMode, LinkProblem, Probe, probe
-from .const import (
-    CONF_INTERVAL,
-    CONF_MODE,
-    CONF_PASSCODE,
-    CONF_PAUSE_MINUTES,
-    CONF_PERMISSION,
-    CONF_PUBLISH_INTERVAL,
-    CONF_WRITES_PER_DAY,
-    DEFAULT_INTERVAL_S,
-    DEFAULT_PAUSE_MINUTES,
-    DEFAULT_PUBLISH_INTERVAL_S,
-    DEFAULT_WRITES_PER_DAY,
-    DOMAIN,
-    MAX_INTERVAL_S,
-    MAX_PAUSE_MINUTES,
-    MAX_PUBLISH_INTERVAL_S,
-    MAX_WRITES_PER_DAY,
-    MIN_INTERVAL_S,
-    MIN_PAUSE_MINUTES,
-    MIN_PUBLISH_INTERVAL_S,
-    MIN_WRITES_PER_DAY,
-)
+from .bms.link import LinkError, LinkProblem, Probe, probe
+from .const import CONF_PASSCODE, DOMAIN
 from .coordinator import JkBmsConfigEntry, name_for_log
 from .errors import carrier, reachability
-from .permission import Permission
+from .guardian_options import CONF_GUARDIAN_MODE, DEFAULT_MODE
+from .options_flow import MODE_SELECTOR, JkBmsOptionsFlow
 
 _LOGGER = logging.getLogger(__name__)
 
-SECTION_ADVANCED: Final = "advanced"
 UNKNOWN_PROBLEM: Final = "unknown"
 _ADDRESS: Final = re.compile(r"(?:[0-9A-F]{2}:){5}[0-9A-F]{2}")
 _PASSCODE: Final = re.compile(r"[0-9]{1,6}")
@@ -77,47 +51,10 @@ _PASSCODE: Final = re.compile(r"[0-9]{1,6}")
 _NOT_MEASURED: Final = "-"
 
 
-def _number(least: int, most: int, unit: UnitOfTime | None = None) -> Callable[[object], object]:
-    config = NumberSelectorConfig(min=least, max=most, step=1, mode=NumberSelectorMode.BOX)
-    if unit:
-        config["unit_of_measurement"] = unit
-    return probatio.All(NumberSelector(config), probatio.Coerce(int))
-
-
 PASSCODE_SCHEMA: Final = probatio.Schema(
     {probatio.Required(CONF_PASSCODE): TextSelector(TextSelectorConfig(type=TextSelectorType.PASSWORD))}
 )
-OPTIONS_SCHEMA: Final = probatio.Schema(
-    {
-        probatio.Required(CONF_PERMISSION, default=Permission.READ_ONLY): SelectSelector(
-            SelectSelectorConfig(
-                options=list(Permission), translation_key=CONF_PERMISSION, mode=SelectSelectorMode.LIST
-            )
-        ),
-        probatio.Required(CONF_MODE, default=LinkMode.LIVE): SelectSelector(
-            SelectSelectorConfig(options=list(LinkMode), translation_key=CONF_MODE, mode=SelectSelectorMode.LIST)
-        ),
-        probatio.Required(CONF_INTERVAL, default=DEFAULT_INTERVAL_S): _number(
-            MIN_INTERVAL_S, MAX_INTERVAL_S, UnitOfTime.SECONDS
-        ),
-        probatio.Required(SECTION_ADVANCED): section(
-            probatio.Schema(
-                {
-                    probatio.Required(CONF_PUBLISH_INTERVAL, default=DEFAULT_PUBLISH_INTERVAL_S): _number(
-                        MIN_PUBLISH_INTERVAL_S, MAX_PUBLISH_INTERVAL_S, UnitOfTime.SECONDS
-                    ),
-                    probatio.Required(CONF_PAUSE_MINUTES, default=DEFAULT_PAUSE_MINUTES): _number(
-                        MIN_PAUSE_MINUTES, MAX_PAUSE_MINUTES, UnitOfTime.MINUTES
-                    ),
-                    probatio.Required(CONF_WRITES_PER_DAY, default=DEFAULT_WRITES_PER_DAY): _number(
-                        MIN_WRITES_PER_DAY, MAX_WRITES_PER_DAY
-                    ),
-                }
-            ),
-            {"collapsed": True},
-        ),
-    }
-)
+PACK_SCHEMA: Final = probatio.Schema({probatio.Required(CONF_GUARDIAN_MODE, default=DEFAULT_MODE): MODE_SELECTOR})
 
 
 class JkBmsConfigFlow(ConfigFlow, domain=DOMAIN):
@@ -260,6 +197,7 @@ class JkBmsConfigFlow(ConfigFlow, domain=DOMAIN):
             soc_pct = telemetry.state_of_charge_pct
             return self.async_show_form(
                 step_id="pack",
+                data_schema=None if self.source == SOURCE_RECONFIGURE else PACK_SCHEMA,
                 description_placeholders={
                     "name": self._name,
                     "model": info.model,
@@ -273,7 +211,7 @@ class JkBmsConfigFlow(ConfigFlow, domain=DOMAIN):
             return self.async_update_and_abort(self._get_reconfigure_entry())
         self._abort_if_unique_id_configured()
         return self.async_create_entry(
-            title=self._title(self._probe), data={CONF_ADDRESS: self._address} | self._secret
+            title=self._title(self._probe), data={CONF_ADDRESS: self._address} | self._secret, options=user_input
         )
 
     @property
@@ -352,15 +290,3 @@ class JkBmsConfigFlow(ConfigFlow, domain=DOMAIN):
         if any(entry.title == name for entry in self._async_current_entries(include_ignore=False)):
             name = human_readable_name(None, name, self._address)
         return name
-
-
-class JkBmsOptionsFlow(OptionsFlowWithReload):
-    """What may be changed in a pack, how it is read, and how often its values are written down."""
-
-    async def async_step_init(self, user_input: dict[str, Any] | None = None) -> ConfigFlowResult:
-        """Show the options, or take them."""
-        if user_input is not None:
-            return self.async_create_entry(data=user_input | user_input.pop(SECTION_ADVANCED))
-        options = self.config_entry.options
-        schema = self.add_suggested_values_to_schema(OPTIONS_SCHEMA, {**options, SECTION_ADVANCED: options})
-        return self.async_show_form(step_id="init", data_schema=schema)

@@ -10,11 +10,14 @@ from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from .battery.acting.interface import Action, ActionsConfig, Cooling, Mode, Stop, Target
+from .battery.chemistry import chemistry_of
+from .battery.chosen import Choice
 from .battery.protection import ProtectionConfig
 from .battery.thermal.chosen import KEYS as HEAT_KEYS
 from .bms.link import LinkMode
 from .bms.telemetry import Chemistry
 from .const import CONF_INTERVAL, CONF_MODE, DEFAULT_INTERVAL_S
+from .pack_state import PackState
 
 CONF_GUARDIAN_MODE: Final = "guardian_mode"
 CONF_CHEMISTRY: Final = "chemistry"
@@ -96,6 +99,19 @@ def guardian_options(
         heat={key: number for key, number in chosen.items() if key in HEAT_KEYS},
         actions=_actions(options, capacity_ah),
         entities=entities,
+    )
+
+
+def choice(options: Mapping[str, Any], state: PackState | None) -> Choice:
+    """Return the numbers that are chosen, and can be, for a pack as it was last heard of; None: not of late."""
+    protection = guardian_options(options).protection
+    settings = None if state is None else state.settings
+    heard = None if state is None else chemistry_of(state.telemetry, settings)
+    return Choice(
+        chemistry=protection.chemistry or heard,
+        settings=settings,
+        numbers=options.get(CONF_THRESHOLDS, {}),
+        frame_period_s=protection.frame_period_s,
     )
 
 

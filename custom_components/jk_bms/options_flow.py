@@ -1,0 +1,372 @@
+"""What its owner can choose for a pack: how it is read, what may be changed, what the guardian goes by and may do."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from math import isfinite
+from typing import Any, Final
+
+import probatio
+from homeassistant.config_entries import ConfigEntryState, ConfigFlowResult, OptionsFlowWithReload
+from homeassistant.const import Platform, UnitOfElectricCurrent, UnitOfElectricPotential, UnitOfTemperature, UnitOfTime
+from homeassistant.data_entry_flow import section
+from homeassistant.helpers import entity_registry as er
+from homeassistant.helpers.selector import (
+    BooleanSelector,
+    EntitySelector,
+    EntitySelectorConfig,
+    NumberSelector,
+    NumberSelectorConfig,
+    NumberSelectorMode,
+    SelectSelector,
+    SelectSelectorConfig,
+    SelectSelectorMode,
+)
+from homeassistant.helpers.translation import async_get_translations
+
+from .battery.acting.interface import Action, Mode
+from .battery.chosen import Choice
+from .battery.hazards import FAMILIES, Family, Kind
+from .battery.thermal.chosen import KEYS as HEAT_KEYS
+from .battery.thresholds import RELEASE
+from .bms.link import LinkMode
+from .bms.telemetry import Chemistry
+from .const import (
+    CONF_INTERVAL,
+    CONF_MODE,
+    CONF_PAUSE_MINUTES,
+    CONF_PERMISSION,
+    CONF_PUBLISH_INTERVAL,
+    CONF_WRITES_PER_DAY,
+    DEFAULT_INTERVAL_S,
+    DEFAULT_PAUSE_MINUTES,
+    DEFAULT_PUBLISH_INTERVAL_S,
+    DEFAULT_WRITES_PER_DAY,
+    DOMAIN,
+    MAX_INTERVAL_S,
+    MAX_PAUSE_MINUTES,
+    MAX_PUBLISH_INTERVAL_S,
+    MAX_WRITES_PER_DAY,
+    MIN_INTERVAL_S,
+    MIN_PAUSE_MINUTES,
+    MIN_PUBLISH_INTERVAL_S,
+    MIN_WRITES_PER_DAY,
+)
+from .coordinator import JkBmsConfigEntry
+from .guardian_options import (
+    CONF_AMBIENT,
+    CONF_CHEMISTRY,
+    CONF_COOLING,
+    CONF_COOLING_LEVEL,
+    CONF_COOLING_MINUTES,
+    CONF_GUARDIAN_MODE,
+    CONF_KEEP_SUPPLIED,
+    CONF_REDUCE_LEVEL,
+    CONF_THRESHOLDS,
+    DEFAULT_COOLING_LEVEL,
+    DEFAULT_COOLING_MINUTES,
+    DEFAULT_MODE,
+    STOPS,
+    choice,
+    conf_level,
+    conf_switch,
+)
+from .permission import Permission
+
+SECTION_ADVANCED: Final = "advanced"
+SECTION_HEAT: Final = "heat"
+MENU: Final = ("link", "guardian", "actions", "thresholds")
+AUTO: Final = "auto"
+"""The chemistry is what the board says it is."""
+OFF: Final = "off"
+COOLING_DOMAINS: Final = (
+    Platform.FAN,
+    Platform.SWITCH,
+    Platform.CLIMATE,
+    Platform.HUMIDIFIER,
+    "input_boolean",
+    "script",
+)
+SWITCH_DOMAINS: Final = (Platform.SWITCH, "input_boolean")
+_LEVELS: Final = {
+    Action.COOLING: (1, 2, 3),
+    Action.REDUCE: (1, 2, 3),
+    Action.STOP_CHARGE: (2, 3, 4),
+    Action.STOP_DISCHARGE: (2, 3, 4),
+    Action.BOTH_OFF: (3, 4),
+}
+_MAX_COOLING_MINUTES: Final = 240
+_UNITS: Final[Mapping[Family, str]] = {
+    Family.CELL_VOLTAGE: UnitOfElectricPotential.VOLT,
+    Family.PACK_VOLTAGE: UnitOfElectricPotential.VOLT,
+    Family.SPREAD: UnitOfElectricPotential.VOLT,
+    Family.TEMPERATURE: UnitOfTemperature.CELSIUS,
+    Family.CURRENT: UnitOfElectricCurrent.AMPERE,
+    Family.DATA: UnitOfTime.SECONDS,
+}
+
+
+def _number(least: int, most: int, unit: UnitOfTime | None = None) -> Callable[[object], object]:
+    config = NumberSelectorConfig(min=least, max=most, step=1, mode=NumberSelectorMode.BOX)
+    if unit:
+        config["unit_of_measurement"] = unit
+    return probatio.All(NumberSelector(config), probatio.Coerce(int))
+
+
+def _select(options: Iterable[str], key: str, mode: SelectSelectorMode = SelectSelectorMode.LIST) -> SelectSelector:
+    return SelectSelector(SelectSelectorConfig(options=list(options), translation_key=key, mode=mode))
+
+
+MODE_SELECTOR: Final = _select(Mode, CONF_GUARDIAN_MODE)
+LINK_SCHEMA: Final = probatio.Schema(
+    {
+        probatio.Required(CONF_PERMISSION, default=Permission.READ_ONLY): _select(Permission, CONF_PERMISSION),
+        probatio.Required(CONF_MODE, default=LinkMode.LIVE): _select(LinkMode, CONF_MODE),
+        probatio.Required(CONF_INTERVAL, default=DEFAULT_INTERVAL_S): _number(
+            MIN_INTERVAL_S, MAX_INTERVAL_S, UnitOfTime.SECONDS
+        ),
+        probatio.Required(SECTION_ADVANCED): section(
+            probatio.Schema(
+                {
+                    probatio.Required(CONF_PUBLISH_INTERVAL, default=DEFAULT_PUBLISH_INTERVAL_S): _number(
+                        MIN_PUBLISH_INTERVAL_S, MAX_PUBLISH_INTERVAL_S, UnitOfTime.SECONDS
+                    ),
+                    probatio.Required(CONF_PAUSE_MINUTES, default=DEFAULT_PAUSE_MINUTES): _number(
+                        MIN_PAUSE_MINUTES, MAX_PAUSE_MINUTES, UnitOfTime.MINUTES
+                    ),
+                    probatio.Required(CONF_WRITES_PER_DAY, default=DEFAULT_WRITES_PER_DAY): _number(
+                        MIN_WRITES_PER_DAY, MAX_WRITES_PER_DAY
+                    ),
+                }
+            ),
+            {"collapsed": True},
+        ),
+    }
+)
+GUARDIAN_SCHEMA: Final = probatio.Schema(
+    {
+        probatio.Required(CONF_GUARDIAN_MODE, default=DEFAULT_MODE): MODE_SELECTOR,
+        probatio.Required(CONF_CHEMISTRY, default=AUTO): _select(
+            (AUTO, *Chemistry), CONF_CHEMISTRY, SelectSelectorMode.DROPDOWN
+        ),
+        probatio.Optional(CONF_AMBIENT): EntitySelector(
+            EntitySelectorConfig(
+                filter=[
+                    {"domain": Platform.SENSOR, "device_class": "temperature"},
+                    {"domain": [Platform.WEATHER, Platform.CLIMATE]},
+                ]
+            )
+        ),
+    }
+)
+
+
+class JkBmsOptionsFlow(OptionsFlowWithReload):
+    """A menu; each of its forms sets the options that it shows, and leaves the others as they are."""
+
+    config_entry: JkBmsConfigEntry
+
+    def __init__(self) -> None:
+        self._options: dict[str, Any] = {}
+
+    async def async_step_init(self, _user_input: dict[str, Any] | None = None) -> ConfigFlowResult:
+        """Show what there is to choose."""
+        return self.async_show_menu(step_id="init", menu_options=list(MENU))
+
+    async def async_step_link(self, user_input: dict[str, Any] | None = None) -> ConfigFlowResult:
+        """Ask how the pack is read, and what may be changed."""
+        options: Mapping[str, Any] = self.config_entry.options
+        errors: dict[str, str] = {}
+        if user_input is not None:
+            entered = user_input | user_input.pop(SECTION_ADVANCED)
+            options = {**options, **entered}
+            if not (_needs_switches(options) and options[CONF_PERMISSION] == Permission.READ_ONLY):
+                return self.async_create_entry(data=options)
+            errors[CONF_PERMISSION] = "guardian_needs_switches"
+        return self._form("link", LINK_SCHEMA, {**options, SECTION_ADVANCED: options}, errors)
+
+    async def async_step_guardian(self, user_input: dict[str, Any] | None = None) -> ConfigFlowResult:
+        """Ask how far the guardian goes, and what it goes by."""
+        options = self.config_entry.options
+        if user_input is not None:
+            entered = {key: value for key, value in user_input.items() if value != AUTO}
+            return self.async_create_entry(data=_without(options, GUARDIAN_SCHEMA.schema) | entered)
+        return self._form("guardian", GUARDIAN_SCHEMA, options)
+
+    async def async_step_actions(self, user_input: dict[str, Any] | None = None) -> ConfigFlowResult:
+        """Ask what is to be done."""
+        options: Mapping[str, Any] = self.config_entry.options
+        errors: dict[str, str] = {}
+        schema = self._actions_schema()
+        if user_input is not None:
+            entered = {key: value for each in user_input.values() for key, value in each.items() if value != OFF}
+            for key in entered.keys() & {conf_level(action) for action in Action}:
+                entered[key] = int(entered[key])
+            changed = _without(options, *(each.schema.schema for each in schema.schema.values())) | entered
+            errors = {
+                stop.value: "needs_switches"
+                for stop in STOPS
+                if changed.get(stop) and changed.get(CONF_PERMISSION, Permission.READ_ONLY) == Permission.READ_ONLY
+            }
+            if not errors:
+                self._options = changed
+                if _cuts_power(changed) and not _cuts_power(options):
+                    return await self.async_step_supply()
+                return self.async_create_entry(data=changed)
+            options = changed
+        texts = {key: str(value) for key, value in options.items() if key.endswith("_level")}
+        shown = {**options, **texts}
+        return self._form("actions", schema, dict.fromkeys(map(str, schema.schema), shown), errors)
+
+    async def async_step_supply(self, user_input: dict[str, Any] | None = None) -> ConfigFlowResult:
+        """Make sure that the owner knows what loses its power when the pack is switched off."""
+        if user_input is None:
+            return self.async_show_form(step_id="supply")
+        return self.async_create_entry(data=self._options)
+
+    async def async_step_thresholds(self, user_input: dict[str, Any] | None = None) -> ConfigFlowResult:
+        """Ask for numbers to go by instead of those that are derived."""
+        options: Mapping[str, Any] = self.config_entry.options
+        errors: dict[str, str] = {}
+        problems = ""
+        chosen = self._choice(options)
+        keys = chosen.keys()
+        opened: set[str] = set()
+        if user_input is not None:
+            entered = {key: value for each in user_input.values() for key, value in each.items()}
+            numbers = _without(chosen.numbers, keys) | entered
+            options = _without(options, (CONF_THRESHOLDS,)) | ({CONF_THRESHOLDS: numbers} if numbers else {})
+            chosen = self._choice(options)
+            wrong = [problem for problem in chosen.problems() if problem.key in entered]
+            if not wrong:
+                return self.async_create_entry(data=options)
+            errors["base"] = "out_of_range"
+            opened = {_section_of(problem.key) for problem in wrong}
+            names = await self._names()
+            problems = "; ".join(
+                f"{names(problem.key)}: {_in_words(problem.key, problem.value)} "
+                f"({_range_in_words(problem.key, (problem.lowest, problem.highest))})"
+                for problem in wrong
+            )
+        fields: dict[str, dict[probatio.Marker, object]] = {}
+        for key in keys:
+            fields.setdefault(_section_of(key), {})[probatio.Optional(key)] = _threshold_selector(key)
+        schema = probatio.Schema(
+            {
+                probatio.Required(name): section(probatio.Schema(each), {"collapsed": name not in opened})
+                for name, each in fields.items()
+            }
+        )
+        placeholders = {key: _in_words(key, chosen.derived(key)) for key in keys}
+        placeholders |= {f"{key}_range": _range_in_words(key, chosen.accepted_range(key)) for key in keys}
+        suggested = dict.fromkeys(fields, chosen.numbers)
+        return self._form("thresholds", schema, suggested, errors, placeholders | {"problems": problems})
+
+    def _form(
+        self,
+        step_id: str,
+        schema: probatio.Schema,
+        suggested: Mapping[str, Any],
+        errors: dict[str, str] | None = None,
+        placeholders: Mapping[str, str] | None = None,
+    ) -> ConfigFlowResult:
+        return self.async_show_form(
+            step_id=step_id,
+            data_schema=self.add_suggested_values_to_schema(schema, suggested),
+            errors=errors,
+            description_placeholders=placeholders,
+        )
+
+    def _actions_schema(self) -> probatio.Schema:
+        ours = [entry.entity_id for entry in er.async_get(self.hass).entities.values() if entry.platform == DOMAIN]
+
+        def entity(*domains: str) -> EntitySelector:
+            return EntitySelector(EntitySelectorConfig(domain=list(domains), exclude_entities=ours))
+
+        def level(action: Action, *more: str) -> SelectSelector:
+            levels = (*more, *map(str, _LEVELS[action]))
+            return _select(levels, "action_level", SelectSelectorMode.DROPDOWN)
+
+        sections: dict[Action, dict[probatio.Marker, object]] = {
+            Action.COOLING: {
+                probatio.Optional(CONF_COOLING): entity(*COOLING_DOMAINS),
+                probatio.Required(CONF_COOLING_LEVEL, default=str(DEFAULT_COOLING_LEVEL)): level(Action.COOLING),
+                probatio.Required(CONF_COOLING_MINUTES, default=DEFAULT_COOLING_MINUTES): _number(
+                    1, _MAX_COOLING_MINUTES, UnitOfTime.MINUTES
+                ),
+            },
+            Action.REDUCE: {probatio.Required(CONF_REDUCE_LEVEL, default=OFF): level(Action.REDUCE, OFF)},
+        }
+        for stop, usual in STOPS.items():
+            sections[stop] = {
+                probatio.Required(stop.value, default=False): BooleanSelector(),
+                probatio.Optional(conf_switch(stop)): entity(*SWITCH_DOMAINS),
+                probatio.Required(conf_level(stop), default=str(usual)): level(stop),
+            }
+        sections[Action.STOP_DISCHARGE][probatio.Required(CONF_KEEP_SUPPLIED, default=False)] = BooleanSelector()
+        return probatio.Schema(
+            {probatio.Required(action.value): section(probatio.Schema(fields)) for action, fields in sections.items()}
+        )
+
+    def _choice(self, options: Mapping[str, Any]) -> Choice:
+        loaded = self.config_entry.state is ConfigEntryState.LOADED
+        return choice(options, self.config_entry.runtime_data.state if loaded else None)
+
+    async def _names(self) -> Callable[[str], str]:
+        """Return what gives the name of a threshold in the language of Home Assistant."""
+        texts = await async_get_translations(self.hass, self.hass.config.language, "options", [DOMAIN])
+        return lambda key: texts[f"component.{DOMAIN}.options.step.thresholds.sections.{_section_of(key)}.data.{key}"]
+
+
+def _without(options: Mapping[str, Any], *fields: Iterable[object]) -> dict[str, Any]:
+    """Return options without those that forms show: what is left empty there is left out."""
+    shown = {str(field) for each in fields for field in each}
+    return {key: value for key, value in options.items() if key not in shown}
+
+
+def _needs_switches(options: Mapping[str, Any]) -> bool:
+    return any(options.get(stop) for stop in STOPS)
+
+
+def _cuts_power(options: Mapping[str, Any]) -> bool:
+    """Whether the guardian may end the discharge, and with it what lives on the pack."""
+    ends = (Action.STOP_DISCHARGE, Action.BOTH_OFF)
+    return any(options.get(stop) or conf_switch(stop) in options for stop in ends)
+
+
+def _section_of(key: str) -> str:
+    return SECTION_HEAT if key in HEAT_KEYS else FAMILIES[_kind_of(key)].value
+
+
+def _kind_of(key: str) -> Kind:
+    return Kind(key.rpartition("_")[0])
+
+
+def _unit_of(key: str) -> str | None:
+    if key in HEAT_KEYS:
+        return UnitOfTemperature.CELSIUS
+    kind = _kind_of(key)
+    family = FAMILIES[kind]
+    released = key.endswith(RELEASE)
+    if family is Family.SPREAD and released:
+        return None  # a share of the limit
+    if kind is Kind.PROBE_SPREAD or (family is Family.TEMPERATURE and released):
+        return UnitOfTemperature.KELVIN
+    return _UNITS[family]
+
+
+def _threshold_selector(key: str) -> NumberSelector:
+    config = NumberSelectorConfig(step="any", mode=NumberSelectorMode.BOX)
+    if unit := _unit_of(key):
+        config["unit_of_measurement"] = unit
+    return NumberSelector(config)
+
+
+def _in_words(key: str, value: float) -> str:
+    unit = _unit_of(key)
+    return f"{value:g} {unit}" if unit else f"{value:g}"
+
+
+def _range_in_words(key: str, accepted: tuple[float, float]) -> str:
+    lowest, highest = accepted
+    return f"{lowest:g} … {_in_words(key, highest)}" if isfinite(highest) else f"≥ {_in_words(key, lowest)}"
