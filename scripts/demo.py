@@ -13,7 +13,7 @@ from typing import cast
 
 import aiohttp
 
-from scripts.demo_home import DEMO_HOME, FAN, DemoError, DemoHome, Entry, Pack, Simulator, State
+from scripts.demo_home import DEMO_HOME, FAN, ROOM, DemoError, DemoHome, Entry, Pack, Simulator, State
 from scripts.demo_page import PAGE, page
 
 FAULT_HOME = DEMO_HOME.with_name("fault")
@@ -27,7 +27,15 @@ WATCHED = 0
 CELLS = 16
 HOTTEST = "temperature_2"
 """The probe on the cell in which it does, unless told otherwise."""
-TOLD = ("guardian_level", "thermal_level", "thermal_cause", "charge_mosfet", "discharge_mosfet")
+ACTIONS = {
+    "cooling": {"cooling_entity": FAN},
+    "reduce": {"reduce_level": "2"},
+    "stop_charge": {"stop_charge": True},
+    "stop_discharge": {"stop_discharge": True},
+    "both_off": {"both_off": True},
+}
+"""The form of what the guardian may do: all there is, each from its usual level."""
+TOLD = ("guardian_level", "thermal_level", "thermal_cause", "last_action", "charge_mosfet", "discharge_mosfet")
 """What is written down as it changes, by keys of entities."""
 
 
@@ -78,6 +86,8 @@ async def furnish(home: DemoHome, pack: Pack, entry: Entry, *, is_new: bool) -> 
     """Make one pack ready to try everything on, with a page; return what finds its entities by their keys."""
     if is_new:
         await home.set_options(entry, permission="all", advanced={})
+        await home.set_options(entry, "actions", **ACTIONS)
+        await home.set_options(entry, "guardian", guardian_mode="act", chemistry="auto", ambient_entity=ROOM)
     entity_ids = await home.entity_ids()
 
     def entity_id(key: str) -> str:

@@ -427,14 +427,18 @@ class DemoHome:
             if result["type"] != "create_entry" and not known:
                 raise DemoError(f"Home Assistant doesn't take the proxy {proxy.name}: {result}")
 
-    async def set_options(self, entry: Entry, **options: object) -> None:
-        """Send off the options of an entry as a person would, and wait until it is loaded anew.
+    async def set_options(self, entry: Entry, form: str = "link", **options: object) -> None:
+        """Send off one of the forms of an entry's options as a person would, and wait until it is loaded anew.
 
-        What isn't given is as in the form.
+        What isn't given is as in the form. A form without fields that follows, such as a warning, is confirmed.
         """
         path = "/api/config/config_entries/options/flow"
-        form = cast("FlowResult", await self.request("POST", path, {"handler": entry["entry_id"]}))
-        result = cast("FlowResult", await self.request("POST", f"{path}/{form['flow_id']}", options))
+        result = cast("FlowResult", await self.request("POST", path, {"handler": entry["entry_id"]}))
+        path = f"{path}/{result['flow_id']}"
+        for answer in ({"next_step_id": form}, options):
+            result = cast("FlowResult", await self.request("POST", path, answer))
+        if result["type"] == "form" and not result["data_schema"]:
+            result = cast("FlowResult", await self.request("POST", path, {}))
         if result["type"] != "create_entry":
             raise DemoError(f"Home Assistant doesn't take these options: {result}")
         async with asyncio.timeout(RELOAD_WITHIN_S):

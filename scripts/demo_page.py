@@ -5,7 +5,16 @@ from collections.abc import Callable
 from scripts.demo_home import FAN
 
 PAGE = "battery-guardian"
-HALF_AN_HOUR = 0.5
+A_QUARTER_OF_AN_HOUR = 0.25
+
+_ALERT = """\
+{{% set looks = {{'ok': 'success', 'advisory': 'info', 'warning': 'warning'}} %}}
+<ha-alert alert-type="{{{{ looks.get(states('{level}'), 'error') }}}}" title="{{{{ state_translated('{level}') }}}}">
+{{{{ state_attr_translated('{level}', 'cause') or 'Nothing is wrong.' }}}}
+</ha-alert>"""
+"""The worst finding, in the colour of its level."""
+
+FULL = {"columns": "full"}
 
 type Card = dict[str, object]
 
@@ -20,9 +29,10 @@ def page(entity_id: Callable[[str], str]) -> dict[str, object]:
         (
             "How bad is it?",
             "mdi:shield-alert",
+            {"type": "markdown", "content": _ALERT.format(level=entity_id("guardian_level")), "text_only": True},
             tile("guardian_level", name="Guardian"),
             tile("thermal_level", name="Heat"),
-            tile("thermal_cause", name="Because of", grid_options={"columns": "full"}),
+            tile("thermal_cause", name="Heat because of", grid_options=FULL),
             tile("temperature_2", name="T2"),
             tile("heating_rate", name="Rises by"),
         ),
@@ -31,7 +41,7 @@ def page(entity_id: Callable[[str], str]) -> dict[str, object]:
             "mdi:chart-line",
             {
                 "type": "history-graph",
-                "hours_to_show": HALF_AN_HOUR,
+                "hours_to_show": A_QUARTER_OF_AN_HOUR,
                 "entities": [
                     {"entity": entity_id(key), "name": name}
                     for key, name in (
@@ -42,29 +52,39 @@ def page(entity_id: Callable[[str], str]) -> dict[str, object]:
                         ("predicted_temperature", "In 30 minutes"),
                     )
                 ],
-                "grid_options": {"columns": "full"},
+                "grid_options": FULL,
             },
             *(tile(f"time_to_{threshold}_c", name=f"Time to {threshold} °C") for threshold in (45, 60)),
         ),
         (
             "What is done?",
             "mdi:hand-back-right",
-            {"type": "tile", "entity": FAN, "features": [{"type": "toggle"}], "grid_options": {"columns": "full"}},
+            tile("last_action", name="Last action", state_content=["state", "result"]),
+            {"type": "tile", "entity": FAN},
             tile("charge_mosfet", name="Charge MOSFET"),
             tile("discharge_mosfet", name="Discharge MOSFET"),
             tile("current", name="Current"),
-            tile("acknowledge", name="Acknowledge"),
+            tile("heat_current_limit", name="Is to be less than"),
+            tile("guardian_mode", name="How far it goes", features=[{"type": "select-options"}], grid_options=FULL),
+            {
+                "type": "horizontal-stack",
+                "grid_options": FULL,
+                "cards": [
+                    {"type": "button", "entity": entity_id(key), "name": name, "tap_action": {"action": "toggle"}}
+                    for key, name in (("acknowledge", "Acknowledge"), ("emergency_stop", "Emergency stop"))
+                ],
+            },
         ),
         (
-            "What has happened?",
+            "What happened?",
             "mdi:timeline-clock",
             {
                 "type": "logbook",
-                "hours_to_show": HALF_AN_HOUR,
+                "hours_to_show": A_QUARTER_OF_AN_HOUR,
                 "target": {
                     "entity_id": [
                         FAN,
-                        *map(entity_id, ("alarm", "guardian_level", "charge_mosfet", "discharge_mosfet")),
+                        *map(entity_id, ("alarm", "guardian_action", "charge_mosfet", "discharge_mosfet")),
                     ]
                 },
                 "grid_options": {"columns": "full", "rows": 8},
