@@ -1,8 +1,7 @@
 """How does it end when the default actions are carried out? Fan, current limit and MOSFETs act on the pack.
 
-Level 1 moves air for at least ten minutes, if that helps. Level 2 holds the current at what the engine says, and at
-0.2 C where one spot heats; 15 minutes after it the limit rises by 0.05 C a minute. Level 3 stops charging at once and
-discharging after a minute or at 58 °C. Level 4 opens both for good.
+What is done is decided by the integration's own actor, with all actions allowed at their usual levels; the pack follows
+its limit, and the MOSFETs and the fan do as they are told. Of a fan that failed the switch works, and no air moves.
 """
 
 from __future__ import annotations
@@ -14,20 +13,32 @@ from typing import Final
 
 from benchmarks.heat.course import Course
 from benchmarks.heat.scenarios import Play, Scenario
+from custom_components.jk_bms.battery.acting.actor import Actor
+from custom_components.jk_bms.battery.acting.interface import (
+    ActionsConfig,
+    Cooling,
+    Decision,
+    Mode,
+    Seen,
+    Stop,
+    Target,
+)
+from custom_components.jk_bms.battery.guardian import Assessment, GuardianLevel
+from custom_components.jk_bms.battery.protection import ProtectionAssessment
 from custom_components.jk_bms.battery.thermal.config import ThermalConfig
 from custom_components.jk_bms.battery.thermal.engine import ThermalEngine
-from custom_components.jk_bms.battery.thermal.interface import LOCAL_CAUSES, ThermalAssessment
+from custom_components.jk_bms.battery.thermal.interface import ThermalAssessment, ThermalSample
 
-CAPACITY_AH: Final = 280.0
-LOCAL_LIMIT_A: Final = 0.2 * CAPACITY_AH
-FULL_A: Final = CAPACITY_AH
-"""A limit that has risen to here is none."""
-RISE_A_PER_S: Final = 0.05 * CAPACITY_AH / 60
-HELD_S: Final = 900.0
-FAN_LEAST_S: Final = 600.0
-FAN_STARTS_PER_H: Final = 6
-GRACE_S: Final = 60.0
-DISCHARGE_ENDS_C: Final = 58.0
+ALLOWED: Final = ActionsConfig(
+    cooling=Cooling(),
+    reduce_level=2,
+    stop_charge=Stop(level=3, by_board=True),
+    stop_discharge=Stop(level=3, by_board=True),
+    both_off=Stop(level=4, by_board=True),
+    capacity_ah=280.0,
+)
+FRESH_S: Final = 15.0
+HOUR_S: Final = 3600.0
 ACKNOWLEDGED_S: Final = 1800.0
 """Somebody has looked after this long."""
 ENDURED_S: Final = 4 * 3600.0
@@ -54,105 +65,93 @@ class Outcome:
     most_changes: int = 0
 
 
-class Actions:
-    """Does by default what the levels ask for."""
+class House:
+    """Asks the actor about a pack and does what it says."""
 
-    def __init__(self, play: Play, *, has_fan: bool) -> None:
-        self._play, self._has_fan = play, has_fan
-        self.fan_starts_s: list[float] = []
-        self._fan_until_s = 0.0
-        self._limit_a = inf
-        self._reduced_s = -inf
-        self._stop_since_s: float | None = None
-        self._emergency = False
-        self.charge_off = self.discharge_off = False
+    def __init__(self, play: Play, *, moves_air: bool) -> None:
+        self._play, self._moves_air = play, moves_air
+        self._actor = Actor(ALLOWED)
+        self._heard_s = -inf
+        self._current_a: float | None = None
+        self._on: dict[Target, bool | None] = {
+            Target.COOLING: False,
+            Target.BOARD_CHARGE: True,
+            Target.BOARD_DISCHARGE: True,
+        }
+        self.starts_s: list[float] = []
+        self.decision = Decision()
 
-    def take(self, said: ThermalAssessment, t: float, passed_s: float) -> None:
-        """Carry out what a judgement asks for."""
-        level = int(said.level or 0)
-        self._fan(said, level, t)
-        self._limit(said, level, t, passed_s)
-        self._switches(said, level, t)
-        play = self._play
-        play.limit_charge_a = 0.0 if self.charge_off else self._limit_a
-        play.limit_discharge_a = 0.0 if self.discharge_off else self._limit_a
+    def take(self, sample: ThermalSample | None, said: ThermalAssessment, t: float) -> None:
+        """Do what follows from a judgement."""
+        if sample is not None:
+            self._heard_s, self._current_a = t, sample.current_a
+        seen = Seen(dict(self._on), self._current_a, t - self._heard_s <= FRESH_S)
+        level = GuardianLevel(said.level or 0)
+        assessment = Assessment(
+            level=level,
+            findings=(),
+            protection=ProtectionAssessment(),
+            thermal=said,
+            probes=(),
+            monitoring_lost=said.blind_since_s is not None,
+        )
+        self.decision = self._actor.step(assessment, seen, Mode.ACT, t)
+        for command in self.decision.commands:
+            self._on[command.target] = command.on
+            if command.target is Target.COOLING and command.on:
+                self.starts_s.append(t)
+        play, limit_a = self._play, self.limit_a
+        play.fan_on = self._moves_air and self._on[Target.COOLING] is True
+        play.limit_charge_a = 0.0 if self.charge_off else limit_a
+        play.limit_discharge_a = 0.0 if self.discharge_off else limit_a
 
     @property
     def limit_a(self) -> float:
         """The current that is let through."""
-        return self._limit_a
+        return inf if self.decision.limit_a is None else self.decision.limit_a
 
-    def _fan(self, said: ThermalAssessment, level: int, t: float) -> None:
-        play = self._play
-        if level >= 1 and said.cooling_helps and self._has_fan:
-            lately = sum(1 for start_s in self.fan_starts_s if t - start_s < 3600)
-            if not play.fan_on and lately < FAN_STARTS_PER_H:
-                play.fan_on = True
-                self.fan_starts_s.append(t)
-                self._fan_until_s = t + FAN_LEAST_S
-        elif t >= self._fan_until_s:
-            play.fan_on = False
+    @property
+    def charge_off(self) -> bool:
+        """Whether the charge is switched off."""
+        return self._on[Target.BOARD_CHARGE] is False
 
-    def _limit(self, said: ThermalAssessment, level: int, t: float, passed_s: float) -> None:
-        if level >= 2:
-            self._reduced_s = t
-            if said.hold_current_a is not None:
-                self._limit_a = said.hold_current_a
-            if any(cause.cause in LOCAL_CAUSES and cause.level >= 2 for cause in said.causes):
-                self._limit_a = min(self._limit_a, LOCAL_LIMIT_A)
-        elif self._limit_a < FULL_A and t - self._reduced_s > HELD_S:
-            self._limit_a += RISE_A_PER_S * passed_s
-        elif self._limit_a >= FULL_A:
-            self._limit_a = inf
-
-    def _switches(self, said: ThermalAssessment, level: int, t: float) -> None:
-        self._emergency = self._emergency or level >= 4
-        if level >= 3 and self._stop_since_s is None:
-            self._stop_since_s = t
-        elif level < 3:
-            self._stop_since_s = None
-        stopping = self._stop_since_s is not None
-        hot = said.hottest_c is not None and said.hottest_c >= DISCHARGE_ENDS_C
-        self.charge_off = self._emergency or stopping
-        self.discharge_off = self._emergency or (
-            self._stop_since_s is not None and (hot or t - self._stop_since_s >= GRACE_S)
-        )
+    @property
+    def discharge_off(self) -> bool:
+        """Whether the discharge is switched off."""
+        return self._on[Target.BOARD_DISCHARGE] is False
 
 
 def run(scenario: Scenario, seed: int, *, with_voltage: bool = True) -> Outcome:
     """Play a row with actions, and some hours more."""
     play = Play(scenario, seed)
     course = Course(ThermalEngine(ThermalConfig()), max(scenario.onset_s, 0.0))
-    # A fan that fails is of no use to those who want to switch it on.
-    actions = Actions(play, has_fan="fan stops" not in scenario.what)
+    house = House(play, moves_air="fan stops" not in scenario.what)
     outcome = Outcome(scenario.name, seed)
-    last_s = 0.0
     for moment in play.moments(scenario.duration_s + ENDURED_S):
         t, sample = moment.t_s, moment.sample
         if sample is not None and with_voltage:
             sample = replaced(sample, cell_voltages_v=moment.cells_v)
         said = course.take(sample, t)
-        actions.take(said, t, t - last_s)
+        house.take(sample, said, t)
         if said.acknowledgement_wanted and t - course.changes_s[-1] >= ACKNOWLEDGED_S:
             course.engine.acknowledge()
             outcome.lowest_after_acknowledgement = outcome.last_level
         if outcome.lowest_after_acknowledgement is not None:
             outcome.lowest_after_acknowledgement = min(outcome.lowest_after_acknowledgement, int(said.level or 0))
-        last_s = t
         hottest_probe_c = max(moment.pack.probes_c)
         outcome.last_cell_c = max(moment.pack.cells_c)
         outcome.hottest_cell_c = max(outcome.hottest_cell_c, outcome.last_cell_c)
         outcome.hottest_probe_c = max(outcome.hottest_probe_c, hottest_probe_c)
-        outcome.lowest_limit_a = min(outcome.lowest_limit_a, actions.limit_a)
+        outcome.lowest_limit_a = min(outcome.lowest_limit_a, house.limit_a)
         outcome.last_level = int(said.level or 0)
-        if actions.charge_off and outcome.charge_stopped_after_min is None:
+        if house.charge_off and outcome.charge_stopped_after_min is None:
             outcome.charge_stopped_after_min = (t - scenario.onset_s) / 60
             outcome.probe_c_when_stopped = hottest_probe_c
-        outcome.discharge_stopped = outcome.discharge_stopped or actions.discharge_off
+        outcome.discharge_stopped = outcome.discharge_stopped or house.discharge_off
     outcome.highest = course.highest
     outcome.most_changes = course.most_changes
-    starts_s = actions.fan_starts_s
+    starts_s = house.starts_s
     outcome.fan_starts_per_h = max(
-        (sum(1 for later_s in starts_s if 0 <= later_s - start_s < 3600) for start_s in starts_s), default=0
+        (sum(1 for later_s in starts_s if 0 <= later_s - start_s < HOUR_S) for start_s in starts_s), default=0
     )
     return outcome
