@@ -29,6 +29,7 @@ from custom_components.jk_bms.interruption import INTERRUPTED
 from custom_components.jk_bms.loans import NOT_RETURNED
 from custom_components.jk_bms.options_flow import MENU
 from custom_components.jk_bms.repairs import Issue
+from custom_components.jk_bms.setup_checks import SetupIssue
 
 from .packs import BALANCER, PACK_24S, PACK_JK04, PACK_V19, Packs
 
@@ -140,7 +141,14 @@ def test_every_error_of_the_options_has_a_text() -> None:
 
 
 def test_every_issue_has_texts() -> None:
-    more = {INTERRUPTED: {"written", "missing"}, NOT_RETURNED: {"settings", "reason"}}
+    more = {
+        INTERRUPTED: {"written", "missing"},
+        NOT_RETURNED: {"settings", "reason"},
+        **{hint: set() for hint in SetupIssue},
+        SetupIssue.HOT_LIMITS: {"charge", "discharge", "limit"},
+        SetupIssue.COLD_CHARGE: {"present", "limit"},
+        SetupIssue.THRESHOLDS_OVERTAKEN: {"thresholds"},
+    }
     assert ENGLISH["issues"].keys() == set(Issue) | more.keys()
     for issue, texts in ENGLISH["issues"].items():
         assert placeholders(texts["title"]) == {"name"}

@@ -34,7 +34,6 @@ CONF_THRESHOLDS: Final = "thresholds"
 DEFAULT_MODE: Final = Mode.DRY_RUN
 DEFAULT_COOLING_LEVEL: Final = 1
 DEFAULT_COOLING_MINUTES: Final = 10
-DEFAULT_REDUCE_LEVEL: Final = 2
 STOPS: Final = {Action.STOP_CHARGE: 3, Action.STOP_DISCHARGE: 3, Action.BOTH_OFF: 4}
 """What switches currents off, with its usual level. The option of its name is whether the board's switches do it."""
 

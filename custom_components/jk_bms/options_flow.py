@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from math import isfinite
 from typing import Any, Final
 
 import probatio
 from homeassistant.config_entries import ConfigEntryState, ConfigFlowResult, OptionsFlowWithReload
-from homeassistant.const import Platform, UnitOfElectricCurrent, UnitOfElectricPotential, UnitOfTemperature, UnitOfTime
+from homeassistant.const import Platform, UnitOfTime
 from homeassistant.data_entry_flow import section
 from homeassistant.helpers import entity_registry as er
 from homeassistant.helpers.selector import (
@@ -22,13 +21,9 @@ from homeassistant.helpers.selector import (
     SelectSelectorConfig,
     SelectSelectorMode,
 )
-from homeassistant.helpers.translation import async_get_translations
 
 from .battery.acting.interface import Action, Mode
 from .battery.chosen import Choice
-from .battery.hazards import FAMILIES, Family, Kind
-from .battery.thermal.chosen import KEYS as HEAT_KEYS
-from .battery.thresholds import RELEASE
 from .bms.link import LinkMode
 from .bms.telemetry import Chemistry
 from .const import (
@@ -72,9 +67,9 @@ from .guardian_options import (
     conf_switch,
 )
 from .permission import Permission
+from .threshold_words import group_of, in_words, problems_in_words, range_in_words, unit_of
 
 SECTION_ADVANCED: Final = "advanced"
-SECTION_HEAT: Final = "heat"
 MENU: Final = ("link", "guardian", "actions", "thresholds")
 AUTO: Final = "auto"
 """The chemistry is what the board says it is."""
@@ -96,14 +91,6 @@ _LEVELS: Final = {
     Action.BOTH_OFF: (3, 4),
 }
 _MAX_COOLING_MINUTES: Final = 240
-_UNITS: Final[Mapping[Family, str]] = {
-    Family.CELL_VOLTAGE: UnitOfElectricPotential.VOLT,
-    Family.PACK_VOLTAGE: UnitOfElectricPotential.VOLT,
-    Family.SPREAD: UnitOfElectricPotential.VOLT,
-    Family.TEMPERATURE: UnitOfTemperature.CELSIUS,
-    Family.CURRENT: UnitOfElectricCurrent.AMPERE,
-    Family.DATA: UnitOfTime.SECONDS,
-}
 
 
 def _number(least: int, most: int, unit: UnitOfTime | None = None) -> Callable[[object], object]:
@@ -241,24 +228,19 @@ class JkBmsOptionsFlow(OptionsFlowWithReload):
             if not wrong:
                 return self.async_create_entry(data=options)
             errors["base"] = "out_of_range"
-            opened = {_section_of(problem.key) for problem in wrong}
-            names = await self._names()
-            problems = "; ".join(
-                f"{names(problem.key)}: {_in_words(problem.key, problem.value)} "
-                f"({_range_in_words(problem.key, (problem.lowest, problem.highest))})"
-                for problem in wrong
-            )
+            opened = {group_of(problem.key) for problem in wrong}
+            problems = problems_in_words(self.hass, wrong)
         fields: dict[str, dict[probatio.Marker, object]] = {}
         for key in keys:
-            fields.setdefault(_section_of(key), {})[probatio.Optional(key)] = _threshold_selector(key)
+            fields.setdefault(group_of(key), {})[probatio.Optional(key)] = _threshold_selector(key)
         schema = probatio.Schema(
             {
                 probatio.Required(name): section(probatio.Schema(each), {"collapsed": name not in opened})
                 for name, each in fields.items()
             }
         )
-        placeholders = {key: _in_words(key, chosen.derived(key)) for key in keys}
-        placeholders |= {f"{key}_range": _range_in_words(key, chosen.accepted_range(key)) for key in keys}
+        placeholders = {key: in_words(key, chosen.derived(key)) for key in keys}
+        placeholders |= {f"{key}_range": range_in_words(key, chosen.accepted_range(key)) for key in keys}
         suggested = dict.fromkeys(fields, chosen.numbers)
         return self._form("thresholds", schema, suggested, errors, placeholders | {"problems": problems})
 
@@ -312,11 +294,6 @@ class JkBmsOptionsFlow(OptionsFlowWithReload):
         loaded = self.config_entry.state is ConfigEntryState.LOADED
         return choice(options, self.config_entry.runtime_data.state if loaded else None)
 
-    async def _names(self) -> Callable[[str], str]:
-        """Return what gives the name of a threshold in the language of Home Assistant."""
-        texts = await async_get_translations(self.hass, self.hass.config.language, "options", [DOMAIN])
-        return lambda key: texts[f"component.{DOMAIN}.options.step.thresholds.sections.{_section_of(key)}.data.{key}"]
-
 
 def _without(options: Mapping[str, Any], *fields: Iterable[object]) -> dict[str, Any]:
     """Return options without those that forms show: what is left empty there is left out."""
@@ -334,39 +311,8 @@ def _cuts_power(options: Mapping[str, Any]) -> bool:
     return any(options.get(stop) or conf_switch(stop) in options for stop in ends)
 
 
-def _section_of(key: str) -> str:
-    return SECTION_HEAT if key in HEAT_KEYS else FAMILIES[_kind_of(key)].value
-
-
-def _kind_of(key: str) -> Kind:
-    return Kind(key.rpartition("_")[0])
-
-
-def _unit_of(key: str) -> str | None:
-    if key in HEAT_KEYS:
-        return UnitOfTemperature.CELSIUS
-    kind = _kind_of(key)
-    family = FAMILIES[kind]
-    released = key.endswith(RELEASE)
-    if family is Family.SPREAD and released:
-        return None  # a share of the limit
-    if kind is Kind.PROBE_SPREAD or (family is Family.TEMPERATURE and released):
-        return UnitOfTemperature.KELVIN
-    return _UNITS[family]
-
-
 def _threshold_selector(key: str) -> NumberSelector:
     config = NumberSelectorConfig(step="any", mode=NumberSelectorMode.BOX)
-    if unit := _unit_of(key):
+    if unit := unit_of(key):
         config["unit_of_measurement"] = unit
     return NumberSelector(config)
-
-
-def _in_words(key: str, value: float) -> str:
-    unit = _unit_of(key)
-    return f"{value:g} {unit}" if unit else f"{value:g}"
-
-
-def _range_in_words(key: str, accepted: tuple[float, float]) -> str:
-    lowest, highest = accepted
-    return f"{lowest:g} … {_in_words(key, highest)}" if isfinite(highest) else f"≥ {_in_words(key, lowest)}"

@@ -24,6 +24,7 @@ from .const import DOMAIN
 from .coordinator import JkBmsConfigEntry
 from .interruption import INTERRUPTED
 from .loans import NOT_RETURNED
+from .setup_checks import SetupChecks, forget_hints
 
 CHECK_EVERY: Final = timedelta(minutes=1)
 BUSY_FOR: Final = timedelta(minutes=10)
@@ -101,6 +102,7 @@ def delete_issues(hass: HomeAssistant, entry: JkBmsConfigEntry) -> None:
 def forget(hass: HomeAssistant, entry: JkBmsConfigEntry) -> None:
     """Take back all issues of a pack that is removed, also what its owner was to read in any case."""
     delete_issues(hass, entry)
+    forget_hints(hass, entry)
     for told in (INTERRUPTED, NOT_RETURNED):
         ir.async_delete_issue(hass, DOMAIN, f"{told}_{entry.entry_id}")
 
@@ -129,6 +131,7 @@ class RepairWatch:
     def __init__(self, hass: HomeAssistant, entry: JkBmsConfigEntry) -> None:
         self._hass = hass
         self._entry = entry
+        self._setup = SetupChecks(hass, entry)
         self._connects: int | None = None
         """Connections made when the link was last seen to hold."""
         self._busy_since: datetime | None = None
@@ -139,11 +142,13 @@ class RepairWatch:
     def start(self) -> CALLBACK_TYPE:
         """Start to look; the returned function ends it and takes back what was raised."""
         stop = async_track_time_interval(self._hass, self._check, CHECK_EVERY)
+        self._setup.check()
 
         @callback
         def end() -> None:
             stop()
             delete_issues(self._hass, self._entry)
+            self._setup.end()
 
         return end
 
@@ -153,6 +158,7 @@ class RepairWatch:
         self._check_busy(now)
         self._check_frames(now)
         self._check_settings()
+        self._setup.check()
 
     def _check_pairing(self) -> None:
         status = self._entry.runtime_data.link.status

@@ -1,0 +1,124 @@
+"""What about the set-up of a pack leaves its guardian blind, without means, or alone? Hints that the owner may ignore.
+
+Of an LFP pack the board's own limits are among the settings to review, whose repair can also write them: here they are
+looked at for packs that there is no such advice for. What is ignored stays ignored until its cause is gone. That the
+server may live on the same pack is nothing that can be seen: the options tell who lets the guardian end the discharge.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from enum import StrEnum
+from typing import Final
+
+from homeassistant.core import HomeAssistant, callback
+from homeassistant.helpers import issue_registry as ir
+
+from .battery.acting.interface import Mode
+from .battery.chemistry import safe_range
+from .bms.telemetry import Settings
+from .const import DOMAIN
+from .coordinator import JkBmsConfigEntry
+from .guardian_options import choice
+from .pack_state import PackState
+from .threshold_words import problems_in_words
+
+_HOT: Final = ("charge_overtemperature_c", "discharge_overtemperature_c")
+_COLD: Final = "charge_undertemperature_c"
+
+
+class SetupIssue(StrEnum):
+    """The hints, by their translation key."""
+
+    HOT_LIMITS = "hot_limits"
+    """The board protects its cells from heat far later than the guardian acts."""
+    COLD_CHARGE = "cold_charge"
+    ONE_PROBE = "one_probe"
+    """Probes can't be compared with each other."""
+    NO_COOLING = "no_cooling"
+    THRESHOLDS_OVERTAKEN = "thresholds_overtaken"
+    """The board's settings leave no room for what the owner chose."""
+
+
+class SetupChecks:
+    """Looks at one pack; each look is cheap."""
+
+    def __init__(self, hass: HomeAssistant, entry: JkBmsConfigEntry) -> None:
+        self._hass = hass
+        self._entry = entry
+        self._cooling_wanted = False
+        """Whether the guardian has missed it."""
+
+    @callback
+    def check(self) -> None:
+        """Raise what is found, and take back what is over."""
+        state = self._entry.runtime_data.state
+        self._cooling_wanted |= bool(state.assessment.thermal.level) and state.assessment.thermal.cooling_helps
+        found = dict(self._find(state))
+        for issue in SetupIssue:
+            if issue not in found:
+                ir.async_delete_issue(self._hass, DOMAIN, _id(self._entry, issue))
+                continue
+            ir.async_create_issue(
+                self._hass,
+                DOMAIN,
+                _id(self._entry, issue),
+                is_fixable=False,
+                severity=ir.IssueSeverity.WARNING,
+                translation_key=issue,
+                translation_placeholders={"name": self._entry.title, **found[issue]},
+            )
+
+    @callback
+    def end(self) -> None:
+        """Take back what nobody looks at any more, but for what is ignored: taken back, it would be new again."""
+        registry = ir.async_get(self._hass)
+        for issue in SetupIssue:
+            raised = registry.async_get_issue(DOMAIN, _id(self._entry, issue))
+            if raised and raised.dismissed_version is None:
+                ir.async_delete_issue(self._hass, DOMAIN, raised.issue_id)
+
+    def _find(self, state: PackState) -> Iterator[tuple[SetupIssue, Mapping[str, str]]]:
+        if state.board.is_balancer:
+            return
+        if state.settings is not None:
+            yield from self._find_in_settings(state, state.settings)
+        if len(state.assessment.probes) == 1:
+            yield SetupIssue.ONE_PROBE, {}
+        acting = state.acting
+        config = acting.config
+        acts = any((config.reduce_level, config.stop_charge, config.stop_discharge, config.both_off))
+        judged = acting.mode in (Mode.DRY_RUN, Mode.ACT) and state.assessment.probes
+        if judged and not config.cooling and (acts or self._cooling_wanted):
+            yield SetupIssue.NO_COOLING, {}
+
+    def _find_in_settings(self, state: PackState, settings: Settings) -> Iterator[tuple[SetupIssue, Mapping[str, str]]]:
+        chosen = choice(self._entry.options, state)
+        if problems := chosen.problems():
+            yield SetupIssue.THRESHOLDS_OVERTAKEN, {"thresholds": problems_in_words(self._hass, problems)}
+        if state.findings is not None:
+            return
+        limits_c = [getattr(settings, key) for key in _HOT]
+        _, highest_c = safe_range(_HOT[0], chosen.chemistry)
+        if highest_c is not None and any(limit_c is not None and limit_c > highest_c for limit_c in limits_c):
+            charge, discharge = map(_degrees, limits_c)
+            yield SetupIssue.HOT_LIMITS, {"charge": charge, "discharge": discharge, "limit": _degrees(highest_c)}
+        present_c = settings.charge_undertemperature_c
+        lowest_c, _ = safe_range(_COLD, chosen.chemistry)
+        if present_c is not None and lowest_c is not None and present_c < lowest_c:
+            yield SetupIssue.COLD_CHARGE, {"present": _degrees(present_c), "limit": _degrees(lowest_c)}
+
+
+@callback
+def forget_hints(hass: HomeAssistant, entry: JkBmsConfigEntry) -> None:
+    """Take back all hints of a pack that is removed."""
+    for issue in SetupIssue:
+        ir.async_delete_issue(hass, DOMAIN, _id(entry, issue))
+
+
+def _id(entry: JkBmsConfigEntry, issue: SetupIssue) -> str:
+    return f"{issue}_{entry.entry_id}"
+
+
+def _degrees(temperature_c: float | None) -> str:
+    return "-" if temperature_c is None else f"{temperature_c:g} °C"
