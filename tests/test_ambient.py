@@ -12,6 +12,9 @@ from homeassistant.util.unit_system import US_CUSTOMARY_SYSTEM
 
 from custom_components.jk_bms.ambient import STALE_AFTER, Ambient
 
+from .packs import PACK_32S, Packs
+from .test_guard import Frames
+
 CELSIUS = {"unit_of_measurement": "°C"}
 
 
@@ -106,3 +109,31 @@ async def test_a_silent_thermometer_is_not_believed_for_ever(
     freezer.tick(STALE_AFTER + timedelta(seconds=1))
     assert ambient.temperature_c is None
     stop()
+
+
+async def test_the_guardian_hears_of_it(hass: HomeAssistant, packs: Packs) -> None:
+    hass.states.async_set("sensor.cellar", "10", CELSIUS)
+    pack = await packs.add(*PACK_32S, ambient_entity="sensor.cellar")
+    frames = Frames(packs, pack)
+
+    async def now(temperature: str) -> tuple[bool, bool]:
+        """Return whether the current that the pack can bear is known, and whether cooling helps."""
+        hass.states.async_set("sensor.cellar", temperature, CELSIUS)
+        await hass.async_block_till_done()
+        await frames.run(300)
+        thermal = pack.coordinator.state.assessment.thermal
+        return thermal.hold_current_a is not None, thermal.cooling_helps
+
+    assert await now("10") == (True, True)
+    assert await now("30") == (True, False), "the air is warmer than the pack"
+    assert await now("unavailable") == (False, True)
+    listeners = hass.bus.async_listeners()["state_changed"]
+    assert await hass.config_entries.async_unload(pack.entry.entry_id)
+    assert hass.bus.async_listeners().get("state_changed", 0) < listeners, "nobody follows it any more"
+
+
+async def test_nobody_said_how_warm_it_is(hass: HomeAssistant, packs: Packs) -> None:
+    pack = await packs.add(*PACK_32S)
+    await Frames(packs, pack).run(300)
+    thermal = pack.coordinator.state.assessment.thermal
+    assert (thermal.hold_current_a, thermal.cooling_helps) == (None, True)

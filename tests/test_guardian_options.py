@@ -12,6 +12,14 @@ from custom_components.jk_bms.bms.link import LinkMode
 from custom_components.jk_bms.bms.telemetry import Chemistry
 from custom_components.jk_bms.guardian_options import GuardianOptions, guardian_options, mode_of
 
+from .pack_values import telemetry_32s
+from .packs import PACK_32S, Pack, Packs
+from .test_guard import Frames
+
+
+def causes(pack: Pack) -> set[str]:
+    return {finding.cause for finding in pack.coordinator.state.assessment.findings}
+
 
 def test_nothing_chosen_is_a_dry_run_that_does_nothing() -> None:
     assert guardian_options({}) == GuardianOptions(
@@ -74,8 +82,7 @@ def test_actions() -> None:
             "both_off": True,
             "both_off_level": 3,
             "keep_supplied": True,
-        },
-        capacity_ah=280,
+        }
     )
     assert options.actions == ActionsConfig(
         cooling=Cooling(level=2, least_run_s=300),
@@ -83,7 +90,6 @@ def test_actions() -> None:
         stop_charge=Stop(level=2, by_board=True, by_switch=True),
         stop_discharge=Stop(level=3, by_switch=True),
         both_off=Stop(level=3, by_board=True),
-        capacity_ah=280,
         keep_supplied=True,
     )
     assert options.entities == {
@@ -103,3 +109,19 @@ def test_usual_levels_of_actions() -> None:
         stop_discharge=Stop(level=3, by_board=True),
         both_off=Stop(level=4, by_switch=True),
     )
+
+
+async def test_the_model_of_the_board_says_what_no_current_can_be(packs: Packs) -> None:
+    pack = await packs.add(*PACK_32S)  # JK_PB2A16S20P: 200 A
+    frames = Frames(packs, pack)
+    await frames.run(30, current_a=599.0)
+    assert "current_reading" not in causes(pack)
+    await frames.run(30, current_a=601.0)
+    assert "current_reading" in causes(pack)
+
+
+async def test_frames_count_once_the_board_has_said_which_it_is(packs: Packs) -> None:
+    info, settings, telemetry = PACK_32S
+    pack = await packs.add(telemetry, settings, info, telemetry_32s(counter=2))
+    await Frames(packs, pack).run(30, current_a=601.0)
+    assert "current_reading" in causes(pack)

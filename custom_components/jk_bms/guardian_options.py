@@ -73,10 +73,8 @@ def mode_of(options: Mapping[str, Any]) -> Mode:
     return Mode(options.get(CONF_GUARDIAN_MODE, DEFAULT_MODE))
 
 
-def guardian_options(
-    options: Mapping[str, Any], *, rated_current_a: float | None = None, capacity_ah: float | None = None
-) -> GuardianOptions:
-    """Return what the options of an entry say; the board says its rated current, in A, and its capacity, in Ah."""
+def guardian_options(options: Mapping[str, Any], *, rated_current_a: float | None = None) -> GuardianOptions:
+    """Return what the options of an entry say; the rated current, in A, is that of the board."""
     chemistry = options.get(CONF_CHEMISTRY)
     chosen: Mapping[str, float] = options.get(CONF_THRESHOLDS, {})
     entities = {
@@ -96,7 +94,7 @@ def guardian_options(
         ambient_entity=options.get(CONF_AMBIENT),
         protection=protection,
         heat={key: number for key, number in chosen.items() if key in HEAT_KEYS},
-        actions=_actions(options, capacity_ah),
+        actions=_actions(options),
         entities=entities,
     )
 
@@ -114,7 +112,7 @@ def choice(options: Mapping[str, Any], state: PackState | None) -> Choice:
     )
 
 
-def _actions(options: Mapping[str, Any], capacity_ah: float | None) -> ActionsConfig:
+def _actions(options: Mapping[str, Any]) -> ActionsConfig:
     cooling = None
     if CONF_COOLING in options:
         cooling = Cooling(
@@ -127,7 +125,6 @@ def _actions(options: Mapping[str, Any], capacity_ah: float | None) -> ActionsCo
         stop_charge=_stop(options, Action.STOP_CHARGE),
         stop_discharge=_stop(options, Action.STOP_DISCHARGE),
         both_off=_stop(options, Action.BOTH_OFF),
-        capacity_ah=capacity_ah,
         keep_supplied=options.get(CONF_KEEP_SUPPLIED, False),
     )
 
