@@ -632,6 +632,36 @@ def test_a_limit_without_a_known_capacity() -> None:
     assert scene.decision.limit_a is None
 
 
+def test_a_capacity_that_becomes_known() -> None:
+    for mode in (Mode.ACT, Mode.DRY_RUN):
+        scene = Scene(replace(BY_BOARD, capacity_ah=None), mode)
+        scene.get(2, local=True, hold_a=None)
+        assert scene.records[0].target is FAN
+        scene.actor.adapt(100.0)
+        scene.get(2, local=True, hold_a=None)
+        assert scene.decision.limit_a == (20.0 if mode is Mode.ACT else None)
+        assert scene.records[-1].target is None
+    again = Scene(replace(BY_BOARD, capacity_ah=None), Mode.DRY_RUN)
+    again.actor.adapt(100.0)
+    again.get(2, local=True, hold_a=None)
+    assert again.records[0].target is None
+
+
+def test_what_was_done_last_is_remembered() -> None:
+    scene = Scene()
+    assert scene.step().last is None
+    assert scene.restarted().step().last is None
+    scene.get(3)
+    scene.run(10)
+    last = scene.decision.last
+    assert last is not None
+    again = scene.restarted(after_s=30)
+    again.thermal = None
+    again.step()
+    assert again.records == []
+    assert again.decision.last == replace(last, at_s=5.0 - 30.0 - (scene.now_s - last.at_s))
+
+
 def test_a_limit_is_remembered() -> None:
     scene = Scene()
     scene.get(2)
@@ -696,6 +726,9 @@ def test_cooling_by_hand_is_remembered() -> None:
         {"drives": {"board_charge": {"stage": "idle", "action": "stop_charge", "age_s": 0, "undone": 3}}},
         {"spent": {"board_charge": [-3, "x", None, float("nan"), float("inf")]}, "stopping_for_s": "x"},
         {"drives": {"cooling": {"stage": [], "action": {}, "age_s": []}}, "ordered": [1, None, "both"]},
+        {"last": {"at_s": "x"}},
+        {"last": {"at_s": 1, "action": "cooling", "result": "verified", "target": "moon"}},
+        {"last": {"at_s": 1, "action": [], "result": {}}},
     ],
 )
 def test_what_cannot_be_read_is_left_out(restored: object) -> None:

@@ -437,3 +437,17 @@ def test_a_command_that_failed_is_the_one_that_was_given() -> None:
     scene.actor.failed(command, scene.now_s)
     scene.run(2)
     assert [record.result for record in scene.records] == [Result.PENDING, Result.VERIFIED]
+
+
+def test_an_error_is_not_waited_for() -> None:
+    scene = Scene()
+    scene.deaf = {FAN}
+    scene.thermal = heat(1)
+    scene.step()
+    (command,) = scene.decision.commands
+    scene.mark()
+    scene.actor.failed(command, scene.now_s)
+    scene.run(10)
+    assert scene.results == [(FAN, True, Result.FAILED, Detail.ERROR)]
+    assert scene.failing == []
+    assert scene.ordered == [(10.0, FAN, True)]

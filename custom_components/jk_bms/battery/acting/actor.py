@@ -37,7 +37,7 @@ frames have come for a minute. What follows from what happens meanwhile:
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import asdict, replace
 from typing import Final
 
 from ..guardian import HEAT, HEAT_HELD, Assessment, GuardianLevel
@@ -124,13 +124,19 @@ class Actor:
             commands=tuple(out.commands),
             records=tuple(out.records),
             findings=tuple(drive.finding for drive in hands.drives.values() if drive.finding is not None),
-            limit_a=hands.limit_a,
+            limit_a=hands.reduction.limit_a,
             held=frozenset(target for target, drive in hands.drives.items() if drive.is_held),
             cooling_by_hand=self._by_hand is not None,
             cooling_until_s=None if self._by_hand is None else self._by_hand[0],
             latched=hands.latched or bool(self._ordered),
             last=self._last,
         )
+
+    def adapt(self, capacity_ah: float | None) -> None:
+        """Go by a capacity that became known."""
+        for hands in (self._hands, self._dry):
+            if hands is not None:
+                hands.reduction.capacity_ah = capacity_ah
 
     def failed(self, command: Command, now_s: float, *, refused: bool = False) -> None:
         """Take note that a command could not be given at all; `refused`: for lack of permission."""
@@ -176,6 +182,7 @@ class Actor:
             "ordered": sorted(way.value for way in self._ordered),
             "cooling_for_s": None if by_hand is None else by_hand[0] - now_s,
             "cooling_until_c": None if by_hand is None else by_hand[1],
+            "last": None if self._last is None else _stored(self._last, now_s),
         }
 
     def _restore(self, known: dict[str, object], then_s: float) -> None:
@@ -193,6 +200,8 @@ class Actor:
         if cooling_s is not None:
             until_c = known.get("cooling_until_c")
             self._by_hand = then_s + cooling_s, float(until_c) if isinstance(until_c, (int, float)) else None
+
+        self._last = _recorded(known.get("last"), then_s)
 
     def _look(self, assessment: Assessment | None, seen: Seen, now_s: float) -> None:
         """Take what is new of the heat; of what isn't known the last is held."""
@@ -282,6 +291,7 @@ class Actor:
         """Act on what would be if it had been acted upon; return what would have been done."""
         if self._dry is None:
             self._dry, self._pretended = Hands(self._config), {}
+            self._dry.reduction.capacity_ah = self._hands.reduction.capacity_ah
         dry, pretended = self._dry, self._pretended
         out = Outbox()
         imagined = replace(seen, on={**seen.on, **pretended}, current_a=None)
@@ -295,3 +305,27 @@ class Actor:
             for record in out.records
             if record.result is Result.PENDING or record.action is Action.REDUCE
         ]
+
+
+def _stored(record: Record, now_s: float) -> dict[str, object]:
+    """Return a record for JSON, with its age for its time."""
+    return {**asdict(record), "at_s": now_s - record.at_s}
+
+
+def _recorded(stored: object, then_s: float) -> Record | None:
+    """Return what `_stored` made of a record at a time; None if it can't be read."""
+    if not isinstance(stored, dict) or (age_s := seconds(stored.get("at_s"))) is None:
+        return None
+    target = stored.get("target")
+    try:
+        return Record(
+            Action(str(stored.get("action"))),
+            stored.get("on") is True,
+            Result(str(stored.get("result"))),
+            str(stored.get("cause")),
+            then_s - age_s,
+            None if target is None else Target(str(target)),
+            str(stored.get("detail")),
+        )
+    except ValueError:
+        return None

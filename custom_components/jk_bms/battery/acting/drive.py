@@ -194,10 +194,7 @@ class Drive:
 
     def leave(self, now_s: float, out: Outbox) -> None:
         """Let go of it as it is."""
-        if self.is_held:
-            self._stage = _Stage.IDLE
-            out.records.append(self._record(self._active, Result.ENDED, now_s, Detail.LEFT_OFF))
-        self._effort = _Effort()
+        self._end(now_s, out, Detail.LEFT_OFF)
 
     @property
     def is_emergency(self) -> bool:
@@ -287,11 +284,9 @@ class Drive:
                 self._effort = _Effort()
                 self._stage = _Stage.ASKED
                 self._check(sight, now_s, out, may_ask=True)
-            case _Stage.DONE:
-                self._stage = _Stage.IDLE
-                self._effort = _Effort()
+            case _:
                 self.dismiss()
-                out.records.append(self._record(self._active, Result.ENDED, now_s, Detail.BY_HAND))
+                self._end(now_s, out, Detail.BY_HAND)
 
     def _let_go(self, sight: Sight, now_s: float, out: Outbox, *, may_end: bool) -> None:
         if self._stage is _Stage.ENDING:

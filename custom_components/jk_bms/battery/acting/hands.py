@@ -35,14 +35,9 @@ class Hands:
         self.latched = False
         """There was an emergency: nothing is put back."""
         self._config: Final = config
-        self._reduction: Final = Reduction(config)
+        self.reduction: Final = Reduction(config)
         self._reduced_for = OVER
         self._followed = False
-
-    @property
-    def limit_a(self) -> float | None:
-        """What the current is reduced to."""
-        return self._reduction.limit_a
 
     def drive(
         self,
@@ -69,7 +64,7 @@ class Hands:
         out: Outbox,
     ) -> None:
         """Limit the current by a level of heat; `thermal` is None while nothing new is known."""
-        reduction = self._reduction
+        reduction = self.reduction
         was_reduced = reduction.limit_a is not None
         reduction.step(level, thermal, now_s)
         if reduction.limit_a is None:
@@ -85,8 +80,8 @@ class Hands:
 
     def leave(self, ordered: Container[Target], now_s: float, out: Outbox) -> None:
         """Act no longer: the limit ends, and what is switched off stays so; what is ordered by hand goes on."""
-        if self._reduction.limit_a is not None:
-            self._reduction.end()
+        if self.reduction.limit_a is not None:
+            self.reduction.end()
             self._record_reduction(Result.ENDED, now_s, out, on=True)
         for target, drive in self.drives.items():
             if drive.is_held and target is not Target.COOLING and target not in ordered:
@@ -103,17 +98,16 @@ class Hands:
         """Return what has to be kept over a restart, for JSON."""
         return {
             "latched": self.latched,
-            "limit_a": self._reduction.limit_a,
+            "limit_a": self.reduction.limit_a,
             "drives": {target.value: drive.state(now_s) for target, drive in self.drives.items()},
             "spent": {target.value: drive.budget.state(now_s) for target, drive in self.drives.items()},
         }
 
-    def restore(self, stored: object, then_s: float, out: Outbox) -> None:
+    def restore(self, stored: Mapping[str, object], then_s: float, out: Outbox) -> None:
         """Remember what `state` said at a time; what the owner no longer allows is let go of."""
-        if not isinstance(stored, dict):
-            return
         self.latched = stored.get("latched") is True
-        self._reduction.restore(stored.get("limit_a"))
+        self.reduction.restore(stored.get("limit_a"))
+        self._followed = self.reduction.limit_a is not None
         drives, spent = stored.get("drives"), stored.get("spent")
         allowed = self._allowed()
         for target, drive in self.drives.items():

@@ -27,6 +27,7 @@ class Reduction:
 
     def __init__(self, config: ActionsConfig) -> None:
         self._config: Final = config
+        self.capacity_ah = config.capacity_ah
         self._stepped_s: float | None = None
         self.limit_a: float | None = None
 
@@ -64,21 +65,21 @@ class Reduction:
 
     def _limits_a(self, level: int, thermal: ThermalAssessment | None) -> list[float]:
         limits_a: list[float] = []
-        config = self._config
-        if thermal is not None and config.reduce_level is not None and level >= config.reduce_level:
+        reduce_level = self._config.reduce_level
+        if thermal is not None and reduce_level is not None and level >= reduce_level:
             if thermal.hold_current_a is not None:
                 limits_a.append(thermal.hold_current_a)
             local = any(each.cause in LOCAL_CAUSES and each.level >= ThermalLevel.REDUCE for each in thermal.causes)
-            if local and config.capacity_ah is not None:
-                limits_a.append(LOCAL_RATE * config.capacity_ah)
-        if self._supplies(level) and config.capacity_ah is not None:
-            limits_a.append(SUPPLY_RATE * config.capacity_ah)
+            if local and self.capacity_ah is not None:
+                limits_a.append(LOCAL_RATE * self.capacity_ah)
+        if self._supplies(level) and self.capacity_ah is not None:
+            limits_a.append(SUPPLY_RATE * self.capacity_ah)
         return limits_a
 
     def _rise(self, limits_a: list[float], passed_s: float, *, held: bool) -> None:
         if held and not limits_a:
             return
-        capacity_ah = self._config.capacity_ah
+        capacity_ah = self.capacity_ah
         if self.limit_a is None or capacity_ah is None:
             self.limit_a = min(limits_a, default=None)
             return
