@@ -129,6 +129,7 @@ def test_what_is_put_back_comes_in_the_other_order() -> None:
     assert (CHARGE, True, Result.LIMITED, "") in scene.results
     scene.run(3600, every_s=5)
     assert scene.orders[-1] == (CHARGE, True)
+    assert [record.result for record in scene.records].count(Result.LIMITED) == 1
 
 
 def test_the_house_is_kept_supplied() -> None:
@@ -241,6 +242,18 @@ def test_a_decision_by_hand_is_not_about_what_comes_after_it() -> None:
     scene.hazards = (hazard(Kind.CELL_HIGH),)
     scene.run(2)
     assert scene.orders == [OFF, (CHARGE, True)]
+    # Each that comes anew is another one.
+    other = Scene()
+    other.hazards = (hazard(Kind.CELL_HIGH), hazard(Kind.CHARGE_HOT))
+    other.run(30)
+    other.on[CHARGE] = True
+    other.run(30)
+    other.hazards = (hazard(Kind.CELL_HIGH),)
+    other.run(30)
+    assert other.orders == [OFF]
+    other.hazards = (hazard(Kind.CELL_HIGH), hazard(Kind.CHARGE_HOT))
+    other.run(30)
+    assert other.orders == [OFF, OFF]
 
 
 def test_what_only_says_that_it_did_is_asked_again() -> None:
@@ -272,6 +285,33 @@ def test_what_is_not_wanted_any_more_is_not_asked_again() -> None:
     assert [order for order in scene.orders if order[0] is CHARGE] == []
     assert scene.failing == []
     assert (CHARGE, False, Result.ENDED, "") in scene.results
+
+
+def test_what_failed_is_no_finding_when_nobody_wants_it_any_more() -> None:
+    scene = Scene()
+    scene.deaf = {CHARGE}
+    scene.hazards = (hazard(Kind.CELL_HIGH),)
+    scene.run(45)
+    assert scene.failing == ["board_charge"]
+    scene.hazards = ()
+    assert scene.step().findings == ()
+    assert scene.decision.held == {CHARGE}
+
+
+def test_what_does_not_come_back_is_not_asked_again_while_nothing_is_known() -> None:
+    scene = Scene(BY_BOTH)
+    scene.get(3)
+    scene.run(60)
+    scene.deaf = {CHARGER}
+    scene.get(0)
+    assert (CHARGER, True) in scene.orders
+    scene.mark()
+    scene.fresh = False
+    scene.run(600)
+    assert scene.orders == []
+    scene.fresh = True
+    scene.run(61)
+    assert (CHARGER, True) in scene.orders
 
 
 def test_an_answer_that_comes_when_nobody_wants_it_any_more() -> None:
@@ -446,6 +486,35 @@ def test_stopping_the_cooling_by_hand() -> None:
     assert not scene.decision.cooling_by_hand
     scene.get(2)
     assert scene.orders[4:] == [COOL]
+    scene.get(0)
+    scene.run(500, every_s=5)
+    assert scene.orders[4:] == [COOL]
+
+
+def test_cooling_can_be_stopped_in_an_emergency() -> None:
+    scene = Scene()
+    scene.get(4)
+    scene.actor.stop_cooling()
+    scene.run(600, every_s=5)
+    assert [order for order in scene.orders if order[0] is FAN] == [COOL, (FAN, False)]
+    assert scene.on[CHARGE] is False
+
+
+def test_the_least_time_of_cooling_that_is_wanted_again_while_it_ends() -> None:
+    scene = Scene(replace(BY_BOARD, cooling=Cooling(least_run_s=60)))
+    scene.get(1)
+    scene.get(0)
+    scene.run(58)
+    scene.deaf = {FAN}
+    scene.run(3)
+    assert scene.orders[-1] == (FAN, False)
+    scene.deaf = set()
+    scene.get(1)
+    scene.mark()
+    scene.get(0)
+    scene.run(70)
+    ((after_s, *_),) = scene.ordered
+    assert 55 < after_s < 65
 
 
 def test_cooling_by_hand_that_is_stopped_at_the_wall_is_over() -> None:
@@ -526,6 +595,15 @@ def test_an_emergency_is_not_held_up_by_what_was_tried_before() -> None:
     scene.mark()
     scene.get(4)
     assert scene.orders[0] == OFF
+    # Nor does it wait for the next try.
+    waiting = Scene()
+    waiting.deaf = {CHARGE}
+    waiting.get(3)
+    waiting.run(75)
+    waiting.mark()
+    waiting.get(4)
+    assert waiting.ordered[0][0] == 0.5
+    assert OFF in waiting.orders
 
 
 @pytest.mark.parametrize("mode", [Mode.OFF, Mode.WATCH])

@@ -173,6 +173,17 @@ def test_cooling_not_there() -> None:
     scene.step()
     assert scene.orders == [(FAN, True)]
     assert scene.step().findings == ()
+    # It is counted from when it went.
+    again = Scene()
+    again.deaf = {FAN}
+    again.on[FAN] = None
+    again.get(1)
+    again.run(10)
+    again.on[FAN] = False
+    again.step()
+    again.on[FAN] = None
+    again.run(10)
+    assert again.failing == []
 
 
 def test_cooling_gone_while_it_runs() -> None:
@@ -451,3 +462,10 @@ def test_an_error_is_not_waited_for() -> None:
     assert scene.results == [(FAN, True, Result.FAILED, Detail.ERROR)]
     assert scene.failing == []
     assert scene.ordered == [(10.0, FAN, True)]
+    # What had failed before by not being answered doesn't fail once more.
+    (command,) = scene.decision.commands
+    scene.run(16)
+    scene.mark()
+    scene.actor.failed(command, scene.now_s)
+    scene.step()
+    assert scene.records == []

@@ -200,7 +200,6 @@ class Actor:
         if cooling_s is not None:
             until_c = known.get("cooling_until_c")
             self._by_hand = then_s + cooling_s, float(until_c) if isinstance(until_c, (int, float)) else None
-
         self._last = _recorded(known.get("last"), then_s)
 
     def _look(self, assessment: Assessment | None, seen: Seen, now_s: float) -> None:

@@ -41,8 +41,8 @@ class Want:
 
     @property
     def is_emergency(self) -> bool:
-        """Whether neither limits nor the hand of somebody count."""
-        return max(self.reasons.values()) >= GuardianLevel.EMERGENCY
+        """Whether neither limits nor the hand of somebody count; what only cools is none."""
+        return self.action is not Action.COOLING and max(self.reasons.values()) >= GuardianLevel.EMERGENCY
 
 
 @dataclass(frozen=True, slots=True)
@@ -245,7 +245,7 @@ class Drive:
             return None
         if self._undone:
             self._undone = {key: level for key, level in self._undone.items() if key in want.reasons}
-            if not want.is_emergency and all(self._undone.get(key, -1) >= level for key, level in want.reasons.items()):
+            if all(self._undone.get(key, -1) >= level for key, level in want.reasons.items()):
                 return None
         return want if want.due else None
 
@@ -296,8 +296,6 @@ class Drive:
         if self._stage is _Stage.IDLE:
             self._effort = _Effort()
             return
-        if self._stage is _Stage.ASKED and sight.on is self._active and not sight.flows:
-            self._verified(now_s, out)
         asked_s = self._effort.asked_s if self._stage is _Stage.ASKED else None
         answered = asked_s is None or now_s - asked_s >= self._answers_s
         if not may_end or sight.on is None:
@@ -334,7 +332,7 @@ class Drive:
 
     def _ask(self, now_s: float, out: Outbox, *, back: bool = False) -> None:
         on = self._active is not back
-        free = self.target is not Target.COOLING and self._urgent and not back
+        free = self._urgent and not back
         if not free and not self._affords(now_s, back=back):
             if not self._effort.limited:
                 self._effort.limited = True

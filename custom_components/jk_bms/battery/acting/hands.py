@@ -91,7 +91,7 @@ class Hands:
         """End what is latched; what is switched off for it stays so."""
         self.latched = False
         for drive in self.drives.values():
-            if drive.is_emergency and drive.target is not Target.COOLING:
+            if drive.is_emergency:
                 drive.leave(now_s, out)
 
     def state(self, now_s: float) -> dict[str, object]:
