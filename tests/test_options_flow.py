@@ -238,6 +238,7 @@ async def test_actions(pack: Pack) -> None:
     }
     assert await choose(pack, "actions", entered) == options
     result = await form(pack, "actions")
+    assert {name for name, field in fields(result).items() if field["expanded"]} == {"cooling", "reduce", "stop_charge"}
     again = {name: suggested(within(result, name)) for name in fields(result)}
     assert again["cooling"] == entered["cooling"]
     assert again["reduce"] == entered["reduce"]
@@ -252,6 +253,7 @@ async def test_stopping_by_the_board_needs_permission(pack: Pack, stop: str) -> 
     entered = NOTHING | {stop: {stop: True}, "cooling": {"cooling_entity": "fan.box"}}
     result = await submit(pack, await form(pack, "actions"), entered)
     assert result["errors"] == {stop: "needs_switches"}
+    assert {name for name, field in fields(result).items() if field["expanded"]} == {"cooling", stop}
     assert suggested(within(result, stop))[stop] is True
     assert suggested(within(result, "cooling"))["cooling_entity"] == "fan.box", "what was entered stays"
     result = await submit(pack, result, NOTHING)

@@ -184,7 +184,7 @@ class JkBmsOptionsFlow(OptionsFlowWithReload):
         """Ask what is to be done."""
         options: Mapping[str, Any] = self.config_entry.options
         errors: dict[str, str] = {}
-        schema = self._actions_schema()
+        schema = self._actions_schema(options)
         if user_input is not None:
             entered = {key: value for each in user_input.values() for key, value in each.items() if value != OFF}
             for key in entered.keys() & {conf_level(action) for action in Action}:
@@ -201,6 +201,7 @@ class JkBmsOptionsFlow(OptionsFlowWithReload):
                     return await self.async_step_supply()
                 return self.async_create_entry(data=changed)
             options = changed
+            schema = self._actions_schema(options)
         texts = {key: str(value) for key, value in options.items() if key.endswith("_level")}
         shown = {**options, **texts}
         return self._form("actions", schema, dict.fromkeys(map(str, schema.schema), shown), errors)
@@ -259,7 +260,8 @@ class JkBmsOptionsFlow(OptionsFlowWithReload):
             description_placeholders=placeholders,
         )
 
-    def _actions_schema(self) -> probatio.Schema:
+    def _actions_schema(self, options: Mapping[str, Any]) -> probatio.Schema:
+        """Return the form with the actions that are chosen open, and cooling, which is where to begin."""
         ours = [entry.entity_id for entry in er.async_get(self.hass).entities.values() if entry.platform == DOMAIN]
 
         def entity(*domains: str) -> EntitySelector:
@@ -287,7 +289,13 @@ class JkBmsOptionsFlow(OptionsFlowWithReload):
             }
         sections[Action.STOP_DISCHARGE][probatio.Required(CONF_KEEP_SUPPLIED, default=False)] = BooleanSelector()
         return probatio.Schema(
-            {probatio.Required(action.value): section(probatio.Schema(fields)) for action, fields in sections.items()}
+            {
+                probatio.Required(action.value): section(
+                    probatio.Schema(fields),
+                    {"collapsed": action is not Action.COOLING and not _is_chosen(action, options)},
+                )
+                for action, fields in sections.items()
+            }
         )
 
     def _choice(self, options: Mapping[str, Any]) -> Choice:
@@ -305,10 +313,15 @@ def _needs_switches(options: Mapping[str, Any]) -> bool:
     return any(options.get(stop) for stop in STOPS)
 
 
+def _is_chosen(action: Action, options: Mapping[str, Any]) -> bool:
+    if action is Action.REDUCE:
+        return CONF_REDUCE_LEVEL in options
+    return bool(options.get(action)) or conf_switch(action) in options
+
+
 def _cuts_power(options: Mapping[str, Any]) -> bool:
     """Whether the guardian may end the discharge, and with it what lives on the pack."""
-    ends = (Action.STOP_DISCHARGE, Action.BOTH_OFF)
-    return any(options.get(stop) or conf_switch(stop) in options for stop in ends)
+    return any(_is_chosen(stop, options) for stop in (Action.STOP_DISCHARGE, Action.BOTH_OFF))
 
 
 def _threshold_selector(key: str) -> NumberSelector:

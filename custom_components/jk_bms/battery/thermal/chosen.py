@@ -32,17 +32,18 @@ _ABOVE: Final[Mapping[str, tuple[str, ...]]] = {
     "violent_emergency_c": ("emergency_c",),
     "stop_forecast_c": (),
     "stop_c": ("violent_emergency_c",),
+    "stop_release_c": ("stop_c",),
     "reduce_forecast_c": ("stop_forecast_c",),
     "reduce_c": ("stop_c",),
+    "target_c": ("reduce_c",),
     "cool_forecast_c": ("reduce_forecast_c",),
     "cool_c": ("reduce_c",),
     "cool_release_c": ("cool_c", "cool_forecast_c"),
-    "stop_release_c": ("stop_c",),
-    "target_c": ("reduce_c",),
 }
 """Each number, with those that lie above it."""
 _EMERGENCIES: Final = ("emergency_c", "violent_emergency_c")
-KEYS: Final = tuple(_PREFIX + name.removesuffix(_UNIT) for name in _ABOVE)
+KEYS: Final = tuple(_PREFIX + name.removesuffix(_UNIT) for name in reversed(tuple(_ABOVE)))
+"""The mildest first."""
 
 
 @dataclass(frozen=True, slots=True)
