@@ -314,6 +314,17 @@ def test_what_does_not_come_back_is_not_asked_again_while_nothing_is_known() -> 
     assert (CHARGER, True) in scene.orders
 
 
+def test_what_is_put_back_lets_the_current_flow() -> None:
+    scene = Scene()
+    scene.hazards = (hazard(Kind.CELL_HIGH),)
+    scene.run(70)
+    scene.hazards = ()
+    scene.step()
+    scene.current_a = 80.0
+    scene.step()
+    assert scene.results[-1] == (CHARGE, True, Result.VERIFIED, "")
+
+
 def test_an_answer_that_comes_when_nobody_wants_it_any_more() -> None:
     scene = Scene()
     scene.deaf = {CHARGE}
