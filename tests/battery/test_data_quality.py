@@ -54,11 +54,20 @@ def test_a_resting_pack_may_say_the_same_for_hours() -> None:
 )
 def test_probe(readings_c: tuple[float | None, ...], believed_c: float | None) -> None:
     probes = Probes()
-    for number, reading_c in enumerate(readings_c):
+    for number, reading_c in enumerate((readings_c[0], *readings_c)):
         probes.step(telemetry_32s(temperature_1_c=reading_c, temperature_2_c=None), number * 0.5)
     assert probes.warmest == probes.coldest == (None if believed_c is None else (believed_c, "temperature_1"))
     assert probes.spread_k is None
     assert (probes.lost is not None) is probes.all_lost is (believed_c is None and len(readings_c) > 1)
+
+
+def test_what_was_heard_once_is_not_missed() -> None:
+    probes = Probes()
+    for number, reading_c in enumerate((None, 30.0, None, None, 30.0, 30.0)):
+        probes.step(telemetry_32s(temperature_4_c=reading_c), number * 0.5)
+        assert probes.lost is None
+    probes.step(telemetry_32s(), 3)
+    assert probes.lost == "temperature_4"
 
 
 def test_of_several() -> None:

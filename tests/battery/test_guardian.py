@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-import json
-from dataclasses import fields, is_dataclass, replace
-from math import inf, isfinite, nan
+from dataclasses import replace
+from math import inf, nan
 from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import settings as hypothesis_settings
-from hypothesis import strategies as st
 
 from custom_components.jk_bms.battery.guardian import CAUSES, Assessment, Guardian, GuardianLevel
 from custom_components.jk_bms.battery.hazards import Kind
 from custom_components.jk_bms.battery.protection import ProtectionConfig
 from custom_components.jk_bms.battery.thermal.interface import Cause, ThermalLevel
-from custom_components.jk_bms.bms.telemetry import BalanceAction, Chemistry, Settings
+from custom_components.jk_bms.bms.telemetry import BalanceAction, Chemistry
 
-from ..pack_values import SETTINGS_32S, telemetry_32s, telemetry_balancer
+from ..pack_values import SETTINGS_32S, telemetry_balancer
 from .pack_life import Watched
 
 HOT = {"temperature_1_c": 56.0, "temperature_2_c": 56.0}
@@ -240,61 +236,3 @@ def test_balancers(action: BalanceAction | None) -> None:
     for number in range(60):
         assessment = guardian.step(telemetry_balancer(counter=number, balance_action=action), None, None, number / 2)
     assert assessment.thermal.level is ThermalLevel.NORMAL
-
-
-def check(value: object) -> None:
-    """No number that isn't one, anywhere."""
-    if isinstance(value, float):
-        assert isfinite(value)
-    elif is_dataclass(value):
-        for each in fields(value):
-            check(getattr(value, each.name))
-    elif isinstance(value, tuple):
-        for item in value:
-            check(item)
-
-
-temperatures = st.one_of(st.none(), st.sampled_from((nan, inf, -40.0, 0.0, 85.0, 255.0)), st.floats(-60, 200))
-frames = st.fixed_dictionaries(
-    {
-        "cells_v": st.lists(st.one_of(st.none(), st.floats(0.1, 5)), min_size=1, max_size=16).filter(any).map(tuple),
-        "counter": st.integers(0, 255),
-        "current_a": st.one_of(st.none(), st.sampled_from((nan, inf)), st.floats(-400, 400)),
-        **{f"temperature_{probe}_c": temperatures for probe in (1, 2, 4, 5)},
-        "mos_temperature_c": temperatures,
-        "alarm_bits": st.one_of(st.none(), st.integers(0, (1 << 29) - 1)),
-        "chemistry": st.one_of(st.none(), st.sampled_from(Chemistry)),
-        "charge_mosfet": st.one_of(st.none(), st.booleans()),
-        "heating": st.one_of(st.none(), st.booleans()),
-    }
-)
-steps = st.tuples(
-    st.one_of(st.just(0.5), st.floats(0, 5000)),
-    st.one_of(st.none(), frames),
-    st.booleans(),
-    st.sampled_from((None, SETTINGS_32S)),
-    st.one_of(st.none(), st.just(nan), st.floats(-40, 60)),
-    st.integers(1, 6),
-)
-
-
-@hypothesis_settings(max_examples=100, deadline=None)
-@given(st.lists(steps, max_size=15))
-def test_whatever_comes(
-    course: list[tuple[float, dict[str, Any] | None, bool, Settings | None, float | None, int]],
-) -> None:
-    guardian = Guardian(ProtectionConfig())
-    now_s = 0.0
-    for after_s, frame, restarts, pack_settings, ambient_c, times in course:
-        for _ in range(times):
-            now_s += after_s
-            if frame is None:
-                assessment = guardian.silent(now_s)
-            else:
-                assessment = guardian.step(telemetry_32s(**frame), pack_settings, ambient_c, now_s)
-            check(assessment.findings)
-            check(assessment.thermal)
-            assert assessment.level == max((finding.level for finding in assessment.findings), default=0)
-            assert all(finding.cause in CAUSES for finding in assessment.findings)
-        if restarts:
-            guardian = Guardian(ProtectionConfig(), json.loads(json.dumps(guardian.state(), allow_nan=False)))

@@ -82,11 +82,13 @@ class Pulse:
 class Probes:
     """What the temperature probes at the cells say, without what can't be."""
 
-    __slots__ = ("_at_s", "_last_c", "all_lost", "coldest", "leapt", "lost", "spread_k", "warmest")
+    __slots__ = ("_at_s", "_known", "_last_c", "all_lost", "coldest", "leapt", "lost", "spread_k", "warmest")
 
     def __init__(self) -> None:
         self._last_c: list[float | None] = [None] * len(PROBES)
         self._at_s = [0.0] * len(PROBES)
+        self._known = [False] * len(PROBES)
+        """Which have said something twice: one frame makes no probe that could be missed."""
         self.coldest: tuple[float, str] | None = None
         self.warmest: tuple[float, str] | None = None
         self.spread_k: float | None = None
@@ -112,11 +114,12 @@ class Probes:
         for number, reading_c in enumerate(readings_c):
             last_c = self._last_c[number]
             if reading_c is None or not _can_be(reading_c, last_c, now_s - self._at_s[number]):
-                if last_c is not None and self.lost is None:
+                if self._known[number] and self.lost is None:
                     self.lost = PROBES[number]
                 continue
-            if last_c is not None and abs(reading_c - last_c) > _SENTINEL_LEAP_K:
-                self.leapt = True
+            if last_c is not None:
+                self._known[number] = True
+                self.leapt |= abs(reading_c - last_c) > _SENTINEL_LEAP_K
             self._last_c[number], self._at_s[number] = reading_c, now_s
             if coldest is None or reading_c < coldest[0]:
                 coldest = reading_c, PROBES[number]
