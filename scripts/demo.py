@@ -37,6 +37,7 @@ ACTIONS = {
 """The form of what the guardian may do: all there is, each from its usual level."""
 TOLD = ("guardian_level", "thermal_level", "thermal_cause", "last_action", "charge_mosfet", "discharge_mosfet")
 """What is written down as it changes, by keys of entities."""
+UNKNOWN = ("unknown", "unavailable")
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,19 +59,23 @@ async def turn_fan(home: DemoHome, simulator: Simulator) -> None:
 
 
 async def tell(home: DemoHome, entity_id: Callable[[str], str], began_s: float) -> None:
-    """Write down what changes from now on, for ever."""
+    """Write down what changes from now on, and a line each minute, for ever."""
     told = (*map(entity_id, TOLD), FAN)
     known: dict[str, str] = {}
+    next_minute = 1
     while True:
         with suppress(aiohttp.ClientError, DemoError):
             states = await home.states()
-            for each in told:
-                name, state = states[each]["attributes"]["friendly_name"], states[each]["state"]
-                if known.get(each, state) != state:
-                    minutes, seconds = divmod(round(time.monotonic() - began_s), 60)
-                    hottest = states[entity_id(HOTTEST)]["state"]
-                    print(f"  {minutes:3}:{seconds:02}  {hottest:>5} °C  {name}: {state}", flush=True)
-                known[each] = state
+            minutes, seconds = divmod(round(time.monotonic() - began_s), 60)
+            now = {str(states[each]["attributes"]["friendly_name"]): states[each]["state"] for each in told}
+            news = [f"{name}: {state}" for name, state in now.items() if known.get(name, state) != state]
+            known = now
+            if news or minutes >= next_minute:
+                next_minute = minutes + 1
+                hottest, until = (states[entity_id(key)]["state"] for key in (HOTTEST, "time_to_60_c"))
+                expected = f"60 °C in {float(until):.0f} min" if until not in UNKNOWN else ""
+                for each in news or [""]:
+                    print(f"  {minutes:3}:{seconds:02}  {hottest:>5} °C  {expected:15}  {each}".rstrip(), flush=True)
         await asyncio.sleep(LOOK_S)
 
 
@@ -82,12 +87,14 @@ async def fail(home: DemoHome, simulator: Simulator, entity_id: Callable[[str], 
     await tell(home, entity_id, began_s)
 
 
-async def furnish(home: DemoHome, pack: Pack, entry: Entry, *, is_new: bool) -> Callable[[str], str]:
+async def furnish(
+    home: DemoHome, pack: Pack, entry: Entry, guardian_mode: str, *, is_new: bool
+) -> Callable[[str], str]:
     """Make one pack ready to try everything on, with a page; return what finds its entities by their keys."""
     if is_new:
         await home.set_options(entry, permission="all", advanced={})
         await home.set_options(entry, "actions", **ACTIONS)
-        await home.set_options(entry, "guardian", guardian_mode="act", chemistry="auto", ambient_entity=ROOM)
+        await home.set_options(entry, "guardian", guardian_mode=guardian_mode, chemistry="auto", ambient_entity=ROOM)
     entity_ids = await home.entity_ids()
 
     def entity_id(key: str) -> str:
@@ -100,41 +107,35 @@ async def furnish(home: DemoHome, pack: Pack, entry: Entry, *, is_new: bool) -> 
     return entity_id
 
 
-async def demo(speed: float, port: int, short: Short | None) -> None:
-    """Run the demo until it is cancelled."""
-    folder = DEMO_HOME if short is None else FAULT_HOME
-    if short is not None:
-        shutil.rmtree(folder, ignore_errors=True)
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    print("Starting Home Assistant and the simulated packs ...", flush=True)
-    # The proxies are where they were the last time, or Home Assistant would wait for them while it starts.
-    simulated = ("--packs", "demo", "--speed", str(speed), "--port", str(FIRST_PROXY_PORT))
-    simulator = Simulator(simulated, log=folder.with_name("simulator.log"))
-    async with simulator, DemoHome(folder, port=port) as home, asyncio.TaskGroup() as beside:
-        await home.add_proxies(simulator.proxies)
-        is_new = not await home.entries()
-        entries = await home.confirm_packs(simulator.packs)
-        watched = simulator.packs[WATCHED]
-        changeable = next(entry for entry in entries if entry["title"] == watched.name)
-        entity_id = await furnish(home, watched, changeable, is_new=is_new)
+async def show(home: DemoHome, simulator: Simulator, speed: float, short: Short | None) -> None:
+    """Set up what there is to see, say where it is, and stay until Home Assistant has ended."""
+    await home.add_proxies(simulator.proxies)
+    is_new = not await home.entries()
+    entries = await home.confirm_packs(simulator.packs)
+    watched = simulator.packs[WATCHED]
+    changeable = next(entry for entry in entries if entry["title"] == watched.name)
+    # Much faster than in life, everyday heat looks like a fault: only where one is wanted the guardian acts.
+    mode = "dry_run" if short is None else "act"
+    entity_id = await furnish(home, watched, changeable, mode, is_new=is_new)
+    print(
+        f"\n  {home.address}",
+        f"  user      {home.credentials.user}",
+        f"  password  {home.credentials.password}",
+        f"\nWith {', '.join(entry['title'] for entry in entries)}.",
+        f"Settings can be changed in {changeable['title']}; for the others, allow it in their options.",
+        "Ctrl-C ends it.",
+        sep="\n",
+        flush=True,
+    )
+    async with asyncio.TaskGroup() as beside:
         beside.create_task(turn_fan(home, simulator))
-        print(
-            f"\n  {home.address}",
-            f"  user      {home.credentials.user}",
-            f"  password  {home.credentials.password}",
-            f"\nWith {', '.join(entry['title'] for entry in entries)}.",
-            f"Settings can be changed in {changeable['title']}; for the others, allow it in their options.",
-            "Ctrl-C ends it.",
-            sep="\n",
-            flush=True,
-        )
         if short is not None:
             print(
                 f"\nThe page is {home.address}/{PAGE}. In {short.after_s:g} s a short begins inside cell {short.cell}:",
                 f"it heats the cell by {short.watts:g} W, drains it, and pulls its voltage down.",
                 *([] if speed == 1 else [f"At {speed:g} times the speed it looks like {short.watts * speed:g} W."]),
-                "The guardian sees the voltage sag, then one probe get warmer than the others. It starts the fan,",
-                "stops the charge, and switches the pack off if nothing else is left. Minutes from the beginning:\n",
+                "The guardian sees the voltage sag, then one probe get warmer than the others, and says when it gets",
+                "too hot. It starts the fan, stops the charge, and switches the pack off if nothing else is left.\n",
                 sep="\n",
                 flush=True,
             )
@@ -142,6 +143,20 @@ async def demo(speed: float, port: int, short: Short | None) -> None:
         while await home.wait() == RESTART_EXIT_CODE:
             await home.start()
         raise DemoError(f"Home Assistant has ended; see {home.log}")
+
+
+async def demo(speed: float, port: int, short: Short | None) -> None:
+    """Run the demo until it is cancelled."""
+    folder = DEMO_HOME if short is None else FAULT_HOME
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    print("Starting Home Assistant and the simulated packs ...", flush=True)
+    # The proxies are where they were the last time, or Home Assistant would wait for them while it starts.
+    simulated = ("--packs", "demo", "--speed", str(speed), "--port", str(FIRST_PROXY_PORT))
+    async with Simulator(simulated, log=folder.with_name("simulator.log")) as simulator:
+        if short is not None:
+            shutil.rmtree(folder, ignore_errors=True)
+        async with DemoHome(folder, port=port) as home:
+            await show(home, simulator, speed, short)
 
 
 def arguments() -> argparse.Namespace:
@@ -158,7 +173,7 @@ def arguments() -> argparse.Namespace:
         default=7,
         help="where; 3, 7, 11 and 15 have a probe (default 7)",
     )
-    parser.add_argument("--after", type=float, default=60, help="seconds from when all is ready (default 60)")
+    parser.add_argument("--after", type=float, default=120, help="seconds from when all is ready (default 120)")
     return parser.parse_args()
 
 

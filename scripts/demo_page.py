@@ -5,6 +5,8 @@ from collections.abc import Callable
 from scripts.demo_home import FAN
 
 PAGE = "battery-guardian"
+PROBES = (1, 2, 4, 5)
+LOGGED = ("guardian_level", "alarm", "last_action", "charge_mosfet", "discharge_mosfet")
 A_QUARTER_OF_AN_HOUR = 0.25
 
 _ALERT = """\
@@ -34,7 +36,7 @@ def page(entity_id: Callable[[str], str]) -> dict[str, object]:
             tile("thermal_level", name="Heat"),
             tile("thermal_cause", name="Heat because of", grid_options=FULL),
             tile("temperature_2", name="T2"),
-            tile("heating_rate", name="Rises by"),
+            tile("heat_current_limit", name="Current at most"),
         ),
         (
             "Where does it go?",
@@ -42,36 +44,41 @@ def page(entity_id: Callable[[str], str]) -> dict[str, object]:
             {
                 "type": "history-graph",
                 "hours_to_show": A_QUARTER_OF_AN_HOUR,
-                "entities": [
-                    {"entity": entity_id(key), "name": name}
-                    for key, name in (
-                        ("temperature_1", "T1"),
-                        ("temperature_2", "T2"),
-                        ("temperature_4", "T4"),
-                        ("temperature_5", "T5"),
-                        ("predicted_temperature", "In 30 minutes"),
-                    )
-                ],
+                "entities": [{"entity": entity_id(f"temperature_{probe}"), "name": f"T{probe}"} for probe in PROBES],
                 "grid_options": FULL,
             },
+            tile("heating_rate", name="Rises by"),
+            tile("predicted_temperature", name="In 30 minutes"),
             *(tile(f"time_to_{threshold}_c", name=f"Time to {threshold} °C") for threshold in (45, 60)),
         ),
         (
             "What is done?",
             "mdi:hand-back-right",
-            tile("last_action", name="Last action", state_content=["state", "result"]),
+            tile("last_action", name="Last action", state_content=["state", "result"], grid_options=FULL),
             {"type": "tile", "entity": FAN},
+            tile("current", name="Current"),
             tile("charge_mosfet", name="Charge MOSFET"),
             tile("discharge_mosfet", name="Discharge MOSFET"),
-            tile("current", name="Current"),
-            tile("heat_current_limit", name="Is to be less than"),
             tile("guardian_mode", name="How far it goes", features=[{"type": "select-options"}], grid_options=FULL),
             {
                 "type": "horizontal-stack",
                 "grid_options": FULL,
                 "cards": [
-                    {"type": "button", "entity": entity_id(key), "name": name, "tap_action": {"action": "toggle"}}
-                    for key, name in (("acknowledge", "Acknowledge"), ("emergency_stop", "Emergency stop"))
+                    {
+                        "type": "button",
+                        "entity": entity_id(key),
+                        "name": name,
+                        "icon_height": "32px",
+                        "tap_action": press,
+                    }
+                    for key, name, press in (
+                        ("acknowledge", "Acknowledge", {"action": "toggle"}),
+                        (
+                            "emergency_stop",
+                            "Emergency stop",
+                            {"action": "toggle", "confirmation": {"text": "Switch off charge and discharge?"}},
+                        ),
+                    )
                 ],
             },
         ),
@@ -84,7 +91,7 @@ def page(entity_id: Callable[[str], str]) -> dict[str, object]:
                 "target": {
                     "entity_id": [
                         FAN,
-                        *map(entity_id, ("alarm", "guardian_action", "charge_mosfet", "discharge_mosfet")),
+                        *map(entity_id, LOGGED),
                     ]
                 },
                 "grid_options": {"columns": "full", "rows": 8},
