@@ -509,6 +509,12 @@ def test_cooling_can_be_stopped_in_an_emergency() -> None:
     scene.run(600, every_s=5)
     assert [order for order in scene.orders if order[0] is FAN] == [COOL, (FAN, False)]
     assert scene.on[CHARGE] is False
+    other = Scene()
+    other.get(4)
+    other.run(60)
+    other.on[FAN] = False
+    other.run(60)
+    assert [order for order in other.orders if order[0] is FAN] == [COOL]
 
 
 def test_the_least_time_of_cooling_that_is_wanted_again_while_it_ends() -> None:
@@ -816,6 +822,8 @@ def test_cooling_by_hand_is_remembered() -> None:
         {"spent": {"board_charge": [-3, "x", None, float("nan"), float("inf")]}, "stopping_for_s": "x"},
         {"drives": {"cooling": {"stage": [], "action": {}, "age_s": []}}, "ordered": [1, None, "both"]},
         {"last": {"at_s": "x"}},
+        {"drives": {"cooling": {"stage": "done", "action": "cooling", "age_s": -5}}},
+        {"cooling_for_s": float("inf"), "limit_a": float("nan")},
         {"last": {"at_s": 1, "action": "cooling", "result": "verified", "target": "moon"}},
         {"last": {"at_s": 1, "action": [], "result": {}}},
     ],

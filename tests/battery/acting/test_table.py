@@ -182,8 +182,16 @@ def test_cooling_not_there() -> None:
     again.on[FAN] = False
     again.step()
     again.on[FAN] = None
-    again.run(10)
+    again.run(20)
     assert again.failing == []
+    again.run(20)
+    assert again.failing == ["cooling"]
+    # It isn't waited for the next try when it is there again.
+    again.deaf = set()
+    again.mark()
+    again.on[FAN] = False
+    again.step()
+    assert again.orders == [(FAN, True)]
 
 
 def test_cooling_gone_while_it_runs() -> None:
@@ -294,7 +302,9 @@ def test_no_answer() -> None:
     scene.run(2)
     assert scene.failing == ["switch_charge"]
     assert scene.decision.findings[0].level == 3
+    (finding,) = scene.decision.findings
     scene.run(400)
+    assert scene.decision.findings == (finding,)
     # Fifteen seconds of waiting, then ten, thirty and sixty.
     tried = [round(after_s) for after_s, target, _ in scene.ordered if target is CHARGER]
     assert tried == [25, 70, 145]  # Four an hour with the first.
@@ -344,6 +354,20 @@ def test_ordered_too_often() -> None:
     # Off, on, off; the fourth is kept for stopping.
     assert [order for order in scene.orders if order[0] is CHARGE] == [(CHARGE, False), (CHARGE, True), (CHARGE, False)]
     assert (CHARGE, True, Result.LIMITED, "") in scene.results
+    assert scene.failing == []
+    for _ in range(2):
+        scene.get(3)
+        scene.run(20)
+        scene.on[CHARGE] = True
+        scene.get(3)
+        scene.get(0)
+    scene.get(3)
+    assert (CHARGE, False, Result.LIMITED, "") in scene.results
+    assert scene.failing == ["board_charge"]
+    scene.run(10)
+    assert scene.results.count((CHARGE, False, Result.LIMITED, "")) == 1
+    scene.get(0)
+    assert scene.failing == []
     scene.run(3600, every_s=5)
     assert scene.on[CHARGE]
     scene.mark()
@@ -366,6 +390,14 @@ def test_cooled_too_often() -> None:
     ended = [after_s for after_s, _, on in scene.ordered if not on]
     assert len(ended) == 6
     assert ended[-1] - starts[0] >= 3600
+    deaf = Scene()
+    deaf.deaf = {FAN}
+    deaf.get(1)
+    deaf.run(3590, every_s=1)
+    assert deaf.orders == [(FAN, True)] * 6
+    assert (FAN, True, Result.LIMITED, "") in deaf.results
+    deaf.run(30, every_s=1)
+    assert deaf.orders == [(FAN, True)] * 7
 
 
 def test_acting_is_left() -> None:
@@ -462,9 +494,16 @@ def test_an_error_is_not_waited_for() -> None:
     assert scene.results == [(FAN, True, Result.FAILED, Detail.ERROR)]
     assert scene.failing == []
     assert scene.ordered == [(10.0, FAN, True)]
-    # What had failed before by not being answered doesn't fail once more.
+
+
+def test_what_nobody_answered_does_not_fail_once_more() -> None:
+    scene = Scene()
+    scene.deaf = {FAN}
+    scene.thermal = heat(1)
+    scene.step()
     (command,) = scene.decision.commands
     scene.run(16)
+    assert scene.results[-1] == (FAN, True, Result.FAILED, Detail.NO_ANSWER)
     scene.mark()
     scene.actor.failed(command, scene.now_s)
     scene.step()

@@ -140,7 +140,7 @@ class Drive:
         """What it was last driven for."""
         self.cause = OVER
         self.began_s = -inf
-        """When it was first asked for."""
+        """When it was last asked for."""
         self._active: Final = target is Target.COOLING
         """What it is driven to."""
         self._answers_s: Final = _BOARD_ANSWERS_S if target in BOARD else _ENTITY_ANSWERS_S
@@ -268,7 +268,7 @@ class Drive:
             case _Stage.ENDING:
                 # The order to end it may still be on its way, so what is seen doesn't count before it is asked again.
                 self._effort = _Effort()
-                self._stage, self.began_s = _Stage.ASKED, now_s
+                self._stage = _Stage.ASKED
                 self._check(sight, now_s, out, may_ask=True)
             case _Stage.DONE if sight.on is None:
                 if self.target not in BOARD:
@@ -332,17 +332,16 @@ class Drive:
 
     def _ask(self, now_s: float, out: Outbox, *, back: bool = False) -> None:
         on = self._active is not back
-        free = self._urgent and not back
-        if not free and not self._affords(now_s, back=back):
+        if not self._urgent and not self._affords(now_s, back=back):
             if not self._effort.limited:
                 self._effort.limited = True
                 out.records.append(self._record(on, Result.LIMITED, now_s, back=back))
             if not back:
                 self._effort.failing_s = now_s if self._effort.failing_s is None else self._effort.failing_s
             return
-        if not free and (on or self.target is not Target.COOLING):
+        if not self._urgent and (on or self.target is not Target.COOLING):
             self.budget.spend(now_s)
-        if self._stage is _Stage.IDLE:
+        if not back:
             self.began_s = now_s
         self._stage = _Stage.ENDING if back else _Stage.ASKED
         self._effort.asked_s, self._effort.limited = now_s, False
