@@ -356,16 +356,16 @@ async def test_the_guardian_goes_by_what_is_chosen(pack: Pack) -> None:
         ({"cell_voltage": {"cell_high_release": 0.5}}, "Highest cell: release: 0.5 V (0.01 … 0.15 V)"),
         ({"spread": {"spread_top_critical": 0.1, "spread_top_warning": 0.15}}, "warning: 0.15 V (0.05 … 0.1 V)"),
         ({"spread": {"spread_plateau_warning": 0.001}}, "warning: 0.001 V (≥ 0.01 V)"),
-        ({"heat": {"heat_stop": 53}}, "Level 3, stop: it is: 53 °C (49 … 52 °C)"),
+        ({"heat": {"heat_stop": 53}}, "Level 3, stop: now: 53 °C (49 … 52 °C)"),
         ({"heat": {"heat_cool": 47, "heat_reduce": 47}}, "47 °C (43 … 46 °C)"),
     ],
     ids=["beyond the board", "release", "order", "open end", "too near to the board", "order of heat"],
 )
 async def test_thresholds_that_cannot_be(pack: Pack, entered: dict[str, Any], problem: str) -> None:
     result = await submit(pack, await form(pack, "thresholds"), NO_THRESHOLD | entered)
-    assert result["errors"] == {"base": "out_of_range"}
-    assert problem in (result["description_placeholders"] or {})["problems"]
     (section,) = entered
+    assert result["errors"] == {section: "out_of_range"}
+    assert problem in (result["description_placeholders"] or {})["problems"]
     assert [name for name, field in fields(result).items() if field["expanded"]] == [section]
     assert suggested(within(result, section)) == entered[section], "what was entered stays"
     result = await submit(pack, result, NO_THRESHOLD)

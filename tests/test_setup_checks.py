@@ -143,7 +143,7 @@ async def test_thresholds_that_the_board_has_overtaken(hass: HomeAssistant, pack
     await packs.advance(MINUTE_S)
     assert raised(hass) == {SetupIssue.THRESHOLDS_OVERTAKEN}
     assert said(hass, pack, SetupIssue.THRESHOLDS_OVERTAKEN)["thresholds"] == (
-        "Highest cell: warning: 3.56 V (3.46 … 3.52 V); Level 3, stop: it is: 52 °C (47 … 47 °C)"
+        "Highest cell: warning: 3.56 V (3.46 … 3.52 V); Level 3, stop: now: 52 °C (47 … 47 °C)"
     )
     await pack.give(SETTINGS)
     await packs.advance(MINUTE_S)

@@ -136,12 +136,12 @@ async def test_every_option_has_texts(hass: HomeAssistant, packs: Packs) -> None
 
 def test_every_error_of_the_options_has_a_text() -> None:
     source = inspect.getsource(custom_components.jk_bms.options_flow)
-    raised = set(re.findall(r'(?:errors\[.+\] = |stop.value: )"(\w+)"', source))
+    raised = set(re.findall(r'(?:errors\[.+\] = |(?:stop\.value|group_of\(.+\)): )"(\w+)"', source))
     assert ENGLISH["options"]["error"].keys() == raised
 
 
 def test_every_issue_has_texts() -> None:
-    more = {
+    more: dict[str, set[str]] = {
         INTERRUPTED: {"written", "missing"},
         NOT_RETURNED: {"settings", "reason"},
         **{hint: set() for hint in SetupIssue},

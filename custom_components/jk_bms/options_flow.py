@@ -219,7 +219,6 @@ class JkBmsOptionsFlow(OptionsFlowWithReload):
         problems = ""
         chosen = self._choice(options)
         keys = chosen.keys()
-        opened: set[str] = set()
         if user_input is not None:
             entered = {key: value for each in user_input.values() for key, value in each.items()}
             numbers = _without(chosen.numbers, keys) | entered
@@ -228,15 +227,14 @@ class JkBmsOptionsFlow(OptionsFlowWithReload):
             wrong = [problem for problem in chosen.problems() if problem.key in entered]
             if not wrong:
                 return self.async_create_entry(data=options)
-            errors["base"] = "out_of_range"
-            opened = {group_of(problem.key) for problem in wrong}
+            errors = {group_of(problem.key): "out_of_range" for problem in wrong}
             problems = problems_in_words(self.hass, wrong)
         fields: dict[str, dict[probatio.Marker, object]] = {}
         for key in keys:
             fields.setdefault(group_of(key), {})[probatio.Optional(key)] = _threshold_selector(key)
         schema = probatio.Schema(
             {
-                probatio.Required(name): section(probatio.Schema(each), {"collapsed": name not in opened})
+                probatio.Required(name): section(probatio.Schema(each), {"collapsed": name not in errors})
                 for name, each in fields.items()
             }
         )
