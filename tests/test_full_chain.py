@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, cast
 
+import pytest
+
 from custom_components.jk_bms.permission import Permission
 from scripts.demo import ACTIONS, turn_fan
 from scripts.demo_home import FAN, DemoHome, SimulatedCells, Simulator, State, free_port
@@ -48,15 +50,16 @@ async def chronicle(
 ) -> tuple[dict[str, float], Sight]:
     """Look until all that is wanted has been so; return after how many seconds each was, and the last sight."""
     at_s: dict[str, float] = {}
-    async with asyncio.timeout(WITHIN_S):
-        while wanted.keys() - at_s.keys():
-            await asyncio.sleep(POLL_S)
-            sight = await look(home, simulator)
-            now_s = time.monotonic() - began_s
-            for name, holds in wanted.items():
-                if name not in at_s and holds(sight):
-                    at_s[name] = now_s
-                    print(f"{now_s:6.1f} s  {max(sight.cells.cells_c):4.1f} °C  {name}")
+    while missing := wanted.keys() - at_s.keys():
+        await asyncio.sleep(POLL_S)
+        sight = await look(home, simulator)
+        now_s = time.monotonic() - began_s
+        if now_s > WITHIN_S:
+            pytest.fail(f"not within {WITHIN_S} s: {', '.join(sorted(missing))}")
+        for name, holds in wanted.items():
+            if name in missing and holds(sight):
+                at_s[name] = now_s
+                print(f"{now_s:6.1f} s  {max(sight.cells.cells_c):4.1f} °C  {name}")
     return at_s, sight
 
 
