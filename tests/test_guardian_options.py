@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from homeassistant.const import Platform
 
 from custom_components.jk_bms.battery.acting.interface import ActionsConfig, Cooling, Mode, Stop, Target
 from custom_components.jk_bms.battery.protection import ProtectionConfig
@@ -125,3 +126,13 @@ async def test_frames_count_once_the_board_has_said_which_it_is(packs: Packs) ->
     pack = await packs.add(telemetry, settings, info, telemetry_32s(counter=2))
     await Frames(packs, pack).run(30, current_a=601.0)
     assert "current_reading" in causes(pack)
+
+
+async def test_the_chosen_chemistry_is_that_of_the_advice_too(packs: Packs) -> None:
+    pack = await packs.add(*PACK_32S, chemistry="li_ion", permission="all")
+    assert pack.coordinator.state.findings is None, "there is advice for LFP only"
+    overvoltage = pack.get("cell_overvoltage_v", Platform.NUMBER).attributes
+    assert overvoltage["max"] == 4.2
+    lfp = await packs.add(*PACK_32S, address="C8:47:80:00:00:02", title="LFP", permission="all")
+    assert lfp.coordinator.state.findings is not None
+    assert lfp.get("cell_overvoltage_v", Platform.NUMBER).attributes["max"] == 3.65

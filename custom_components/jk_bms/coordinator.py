@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Final, override
 
@@ -119,6 +120,7 @@ class JkBmsCoordinator(DataUpdateCoordinator[PackState]):
         )
         ambient_entity: str | None = entry.options.get(CONF_AMBIENT)
         self._ambient = Ambient(hass, ambient_entity) if ambient_entity else None
+        self._chosen_chemistry = guardian_options(entry.options).protection.chemistry
         self._energy_meter = EnergyMeter(self.stale_after_s)
         self._time_to_go = TimeToGoEstimator()
         self._adviser = Adviser()
@@ -255,6 +257,9 @@ class JkBmsCoordinator(DataUpdateCoordinator[PackState]):
 
     def _take(self, telemetry: Telemetry) -> None:
         now_s = self._now()
+        if self._chosen_chemistry is not None:
+            # All that depends on it, advice and the limits of what may be written included, is to go by the owner.
+            telemetry = replace(telemetry, chemistry=self._chosen_chemistry)
         self._telemetry = telemetry
         self._last_frame_s = now_s
         self._energy = self._energy_meter.step(telemetry, now_s)
