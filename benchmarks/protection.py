@@ -248,7 +248,7 @@ TRUTHS: Final[dict[Kind, tuple[int, Truth]]] = {
     Kind.DISCHARGE_COLD: (-1, lambda world: coldest_c(world) if world.pack.current_a < -1 else 99.0),
     Kind.CHARGE_HOT: (1, lambda world: hottest_c(world) if world.pack.current_a > 1 else -99.0),
     Kind.DISCHARGE_HOT: (1, hottest_c),
-    Kind.MOS_HOT: (1, lambda world: world.pack._mosfet_c),
+    Kind.MOS_HOT: (1, lambda world: world.pack.heat.mosfet_c),
     Kind.CHARGE_CURRENT: (1, lambda world: world.pack.current_a),
     Kind.DISCHARGE_CURRENT: (1, lambda world: -world.pack.current_a),
 }
