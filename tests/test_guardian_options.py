@@ -128,6 +128,7 @@ async def test_frames_count_once_the_board_has_said_which_it_is(packs: Packs) ->
     assert "current_reading" in causes(pack)
 
 
+@pytest.mark.usefixtures("all_enabled")
 async def test_the_chosen_chemistry_is_that_of_the_advice_too(packs: Packs) -> None:
     pack = await packs.add(*PACK_32S, chemistry="li_ion", permission="all")
     assert pack.coordinator.state.findings is None, "there is advice for LFP only"
