@@ -176,9 +176,8 @@ class Acting:
         now_s = self._looked_s = self._hass.loop.time()
         if telemetry is not None:
             self._telemetry = telemetry
-        if settings is not None and settings.nominal_capacity_ah != self._config.capacity_ah:
-            self._config = replace(self._config, capacity_ah=settings.nominal_capacity_ah)
-            self._actor = Actor(self._config, self._actor.state(now_s), 0.0, now_s)
+            nominal_ah = None if settings is None else settings.nominal_capacity_ah
+            self._actor.adapt(nominal_ah or telemetry.full_charge_capacity_ah)
         before = self.decision
         decision = self.decision = self._actor.step(self._guard.assessment, self._see(), self.mode, now_s)
         if decision.last != before.last:

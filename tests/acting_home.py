@@ -1,0 +1,180 @@
+"""A pack whose board obeys, and a home with things that it can drive: they work, lag, fail, hang or are missing."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+from homeassistant.components import persistent_notification
+from homeassistant.const import ATTR_ENTITY_ID, STATE_OFF, STATE_ON, Platform
+from homeassistant.core import HomeAssistant, ServiceCall, split_entity_id
+from homeassistant.util.hass_dict import HassKey
+from pytest_homeassistant_custom_component.common import async_fire_time_changed
+
+from custom_components.jk_bms.battery.acting.interface import Record
+from custom_components.jk_bms.bms.telemetry import Settings
+
+from .pack_values import DEVICE_INFO_32S, SETTINGS_32S, telemetry_32s
+from .packs import ADDRESS, Pack, Packs
+
+_APPLIANCES: HassKey[list[Appliance]] = HassKey("appliances")
+_SETTINGS = replace(SETTINGS_32S, charge_overtemperature_c=80.0, discharge_overtemperature_c=80.0)
+_THRESHOLDS = {
+    f"{kind}_hot_{level}": celsius
+    for kind in ("charge", "discharge")
+    for level, celsius in {"advisory": 70, "warning": 71, "critical": 72}.items()
+}
+"""What is found of heat comes first."""
+_FASTEST_C_PER_S = 1 / 60
+_STEPS = 40
+"""Turns of the event loop that everything is done in that waits for nothing."""
+
+
+class Appliance:
+    """An entity of somebody else, and what it was asked for."""
+
+    def __init__(self, hass: HomeAssistant, entity_id: str, state: str | None = STATE_OFF, **attributes: Any) -> None:
+        self.hass = hass
+        self.entity_id = entity_id
+        self.attributes = attributes
+        self.calls: list[str] = []
+        self.told: list[bool] = []
+        """Whether the owner had been told of something, at each call."""
+        self.obeys = True
+        self.fails_with: Exception | None = None
+        self.hangs = False
+        hass.data.setdefault(_APPLIANCES, []).append(self)
+        if state is not None:
+            self.set(state)
+
+    @property
+    def state(self) -> str:
+        state = self.hass.states.get(self.entity_id)
+        assert state
+        return state.state
+
+    def set(self, state: str) -> None:
+        self.hass.states.async_set(self.entity_id, state, self.attributes)
+
+    def plug_in(self) -> None:
+        """Take the calls, in place of the platform that pack entities brought with them."""
+        for service in ("turn_on", "turn_off", "set_hvac_mode"):
+            self.hass.services.async_register(split_entity_id(self.entity_id)[0], service, self._serve)
+
+    async def _serve(self, call: ServiceCall) -> None:
+        assert call.data[ATTR_ENTITY_ID] == [self.entity_id] or call.data[ATTR_ENTITY_ID] == self.entity_id
+        mode = call.data.get("hvac_mode")
+        self.calls.append(call.service if mode is None else f"{call.service} {mode}")
+        self.told.append(bool(notifications(self.hass)))
+        if self.hangs:
+            await asyncio.Event().wait()
+        if self.fails_with:
+            raise self.fails_with
+        if self.obeys:
+            self.set(mode or (STATE_ON if call.service == "turn_on" else STATE_OFF))
+
+
+def notifications(hass: HomeAssistant) -> dict[str, persistent_notification.Notification]:
+    """Return what is told to the owner at present."""
+    return persistent_notification._async_get_or_create_notifications(hass)
+
+
+class Plant:
+    """One pack with its frames: the MOSFETs and the current follow what is written to the board."""
+
+    def __init__(self, packs: Packs, pack: Pack) -> None:
+        self.packs = packs
+        self.pack = pack
+        self.hass = pack.hass
+        self.celsius = self.reads_c = 25.0
+        """Where the temperature is going, and where it is."""
+        self.current_a = 20.0
+        self.spread_c = 0.6
+        """By how much the second probe is cooler."""
+        self.number = 0
+        self.records: list[Record] = []
+        self.listen()
+
+    def listen(self) -> None:
+        self.pack.coordinator.acting.listen(self.records.append)
+
+    @classmethod
+    async def add(
+        cls, packs: Packs, *, address: str = ADDRESS, celsius: float = 25.0, spread_c: float = 0.6, **options: Any
+    ) -> Plant:
+        first = telemetry_32s(temperature_1_c=celsius, temperature_2_c=celsius - spread_c, mos_temperature_c=celsius)
+        options = {"guardian_mode": "act", "permission": "switches", "thresholds": _THRESHOLDS} | options
+        pack = await packs.add(DEVICE_INFO_32S, _SETTINGS, first, address=address, **options)
+        for appliance in pack.hass.data.get(_APPLIANCES, []):
+            appliance.plug_in()
+        plant = cls(packs, pack)
+        plant.celsius = plant.reads_c = celsius
+        plant.spread_c = spread_c
+        return plant
+
+    async def again(self) -> None:
+        """Restart Home Assistant, as far as this pack is concerned."""
+        first = DEVICE_INFO_32S, self.settings, self.frame()
+        await self.hass.config_entries.async_unload(self.pack.entry.entry_id)
+        await self.packs.set_up(self.pack, *first)
+        self.listen()
+
+    @property
+    def settings(self) -> Settings:
+        settings = self.pack.link.said[Settings]
+        assert isinstance(settings, Settings)
+        return settings
+
+    def frame(self, **changes: Any) -> Any:
+        self.number += 1
+        charges, discharges = bool(self.settings.charge_switch), bool(self.settings.discharge_switch)
+        flows = charges if self.current_a > 0 else discharges
+        values: dict[str, Any] = {
+            "counter": self.number % 256,
+            "current_a": (self.current_a if flows else 0.0) + self.number % 2 / 1000,
+            "charge_mosfet": charges,
+            "discharge_mosfet": discharges,
+            "temperature_1_c": round(self.reads_c + 0.1 * (self.number % 3 == 0), 1),
+            "temperature_2_c": round(self.reads_c - self.spread_c + 0.1 * (self.number % 4 == 0), 1),
+            "mos_temperature_c": round(self.reads_c, 1),
+        }
+        return telemetry_32s(**values | changes)
+
+    async def run(self, seconds: float, *, every_s: float = 1.0, **changes: Any) -> None:
+        """Have frames for a while, and what they lead to."""
+        for _ in range(int(seconds / every_s)):
+            self.packs.tick(every_s)
+            step_c = _FASTEST_C_PER_S * every_s
+            self.reads_c += max(-step_c, min(step_c, self.celsius - self.reads_c))
+            self.pack.link.give(self.frame(**changes))
+            await self.settle()
+
+    async def silence(self, seconds: float, *, every_s: float = 1.0) -> None:
+        """Hear nothing for a while."""
+        for _ in range(int(seconds / every_s)):
+            self.packs.tick(every_s)
+            async_fire_time_changed(self.hass)
+            await self.settle()
+
+    async def settle(self) -> None:
+        """Have done what can be done now; what waits goes on waiting, and nobody waits for it."""
+        for _ in range(_STEPS):
+            await asyncio.sleep(0)
+
+    async def until(self, done: Callable[[], bool], *, within_s: float, every_s: float = 1.0) -> float:
+        """Have frames until something is so; return after how many seconds."""
+        for second in range(int(within_s / every_s) + 1):
+            if done():
+                return second * every_s
+            await self.run(every_s, every_s=every_s)
+        raise AssertionError("it did not come to that")
+
+    def value(self, key: str, platform: Platform = Platform.SENSOR) -> str:
+        return self.pack.value(key, platform)
+
+    @property
+    def results(self) -> list[tuple[str, str, bool]]:
+        """What was told of, in short."""
+        return [(record.target or record.action, record.result, record.on) for record in self.records]
