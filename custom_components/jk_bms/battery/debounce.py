@@ -130,6 +130,9 @@ class Watch:
                 return
             episode = self._episode = _Episode(now_s)
         episode.value, episode.cell, episode.probe = value, cell, probe
+        if self.level is Level.CRITICAL and up_to is Level.CRITICAL and danger >= self.bounds.limits[-1]:
+            episode.calm = None
+            return  # it can't be graver
         if not self._rises(episode, danger, now_s, up_to=up_to, trusted=trusted):
             self._falls(episode, danger, now_s)
         if self.level is Level.OK and not any(episode.beyond):

@@ -111,6 +111,7 @@ _DECIMALS: Final = {
     Family.DATA: 0,
 }
 _DECIMALS_OF_READINGS: Final = {Kind.CELL_READING: 3, Kind.VOLTAGE_MISMATCH: 2}
+_FORMATS: Final = {kind: f".{_DECIMALS_OF_READINGS.get(kind, _DECIMALS[family])}f" for kind, family in FAMILIES.items()}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -149,9 +150,11 @@ class Hazard:
     @property
     def placeholders(self) -> dict[str, str]:
         """What goes into the sentence; a probe and an alarm by their own translation keys."""
-        decimals = _DECIMALS_OF_READINGS.get(self.kind, _DECIMALS[self.family])
-        numbers = {"value": self.value, "limit": self.limit}
-        placeholders = {name: f"{number:.{decimals}f}" for name, number in numbers.items() if number is not None}
+        placeholders: dict[str, str] = {}
+        if self.value is not None:
+            placeholders["value"] = format(self.value, _FORMATS[self.kind])
+        if self.limit is not None:
+            placeholders["limit"] = format(self.limit, _FORMATS[self.kind])
         if self.cell is not None:
             placeholders["cell"] = str(self.cell)
         if self.probe is not None:

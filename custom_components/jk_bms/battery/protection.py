@@ -115,11 +115,13 @@ class ProtectionEngine:
             **{kind: Watch(pace, _OFF) for kind, pace in PACES.items()},
         }
         self._alarms: dict[Alarm, Watch] = {}
+        self._alarm_bits = 0
+        """Those that there are watches for."""
         self._pulse = Pulse()
         self._probes = Probes()
         self._now_s = -inf
         self._cell_count = 0
-        self._critical: frozenset[str] = frozenset()
+        self._critical: set[str] = set()
         self._assessment = ProtectionAssessment(latched=latched)
         self._derive(None)
 
@@ -333,9 +335,11 @@ class ProtectionEngine:
         bits = telemetry.alarm_bits & ~self._ignored_bits
         if not (bits or self._alarms):
             return
-        for alarm in alarms(bits):
-            if alarm not in self._alarms:
-                self._alarms[alarm] = Watch(_USUAL, _IF_SO[ALARM_LEVELS[alarm]])
+        if bits != self._alarm_bits:
+            self._alarm_bits = bits
+            for alarm in alarms(bits):
+                if alarm not in self._alarms:
+                    self._alarms[alarm] = Watch(_USUAL, _IF_SO[ALARM_LEVELS[alarm]])
         for alarm, watch in tuple(self._alarms.items()):
             watch.step(bits >> alarm & 1, now_s)
             if watch.is_idle:
@@ -349,9 +353,11 @@ class ProtectionEngine:
         if not (hazards or before.hazards):
             return before
         hazards.sort(key=lambda hazard: (-hazard.level, hazard.since_s))
-        critical = frozenset(hazard.key for hazard in hazards if hazard.level is Level.CRITICAL)
-        latched = before.latched | (critical - self._critical)
-        self._critical = critical
+        latched = before.latched
+        critical = {hazard.key for hazard in hazards if hazard.level is Level.CRITICAL}
+        if critical != self._critical:
+            latched |= critical - self._critical
+            self._critical = critical
         level = hazards[0].level if hazards else Level.OK
         self._assessment = ProtectionAssessment(level, tuple(hazards), latched)
         return self._assessment
