@@ -60,6 +60,7 @@ def heat(
     level: int | None,
     *,
     local: bool = False,
+    cause_level: int | None = None,
     helps: bool = True,
     hottest_c: float | None = 50.0,
     hold_a: float | None = 100.0,
@@ -69,7 +70,7 @@ def heat(
     return ThermalAssessment(
         level=None if level is None else ThermalLevel(level),
         level_since_s=0.0,
-        causes=(ThermalCause(cause, ThermalLevel(level), 0.0, None, None),) if level else (),
+        causes=(ThermalCause(cause, ThermalLevel(cause_level or level), 0.0, None, None),) if level else (),
         acknowledgement_wanted=False,
         hottest_c=hottest_c,
         predicted_c=None,

@@ -53,6 +53,10 @@ def test_restart_at_level_4() -> None:
     assert again.decision.latched
     again.on[CHARGE] = True
     assert again.step().commands[0].target is CHARGE
+    cool = scene.restarted()
+    cool.thermal = heat(0)
+    cool.run(3700, every_s=5)
+    assert [order for order in cool.orders if order[0] is not FAN] == []
 
 
 def test_restart_in_the_time_of_grace() -> None:
@@ -64,6 +68,13 @@ def test_restart_in_the_time_of_grace() -> None:
     again.run(60)
     (after_s,) = [after_s for after_s, target, _ in again.ordered if target is DISCHARGE]
     assert 8 <= after_s <= 10
+    # What ended it at once isn't forgotten either.
+    hot = Scene(replace(BY_BOARD, grace_s=600))
+    hot.get(3, hottest_c=58.0)
+    again = hot.restarted()
+    again.thermal = heat(3)
+    again.run(120)
+    assert again.ordered == []
 
 
 def test_restart_while_it_cools() -> None:
@@ -76,6 +87,16 @@ def test_restart_while_it_cools() -> None:
     (ended,) = again.ordered
     assert ended[1:] == (FAN, False)
     assert 290 <= ended[0] <= 305
+    # And what hadn't begun yet begins without a frame.
+    gone = Scene()
+    gone.on[FAN] = None
+    gone.get(1)
+    back = gone.restarted()
+    back.thermal, back.fresh = None, False
+    back.on[FAN] = False
+    back.step()
+    assert back.orders == [(FAN, True)]
+    assert back.decision.commands[0].cause == "heat_temperature"
 
 
 def test_restart_after_an_order_nobody_answered() -> None:
@@ -104,6 +125,9 @@ def test_link_lost_at_level_2() -> None:
     assert scene.ordered == []
     assert scene.on[FAN]
     assert scene.decision.limit_a == limit_a == 100.0
+    scene.thermal = heat(1, hottest_c=None, helps=False, hold_a=None)
+    scene.run(600, every_s=5)
+    assert scene.decision.limit_a == 100.0
 
 
 def test_link_lost_at_level_3() -> None:
@@ -173,6 +197,15 @@ def test_cooling_not_there() -> None:
     scene.step()
     assert scene.orders == [(FAN, True)]
     assert scene.step().findings == ()
+    # Being blind meanwhile doesn't say that it wouldn't help.
+    blind = Scene()
+    blind.on[FAN] = None
+    blind.get(1)
+    blind.thermal = heat(1, hottest_c=None, helps=False, blind_since_s=blind.now_s)
+    blind.step()
+    blind.on[FAN] = False
+    blind.step()
+    assert blind.orders == [(FAN, True)]
     # It is counted from when it went.
     again = Scene()
     again.deaf = {FAN}
@@ -467,6 +500,8 @@ def test_reset_after_level_4() -> None:
     dry.actor.reset(dry.now_s)
     dry.run(3700, every_s=5)
     assert [result for result in dry.results if result[0] is CHARGE] == [(CHARGE, False, Result.WOULD, "")]
+    dry.get(3)
+    assert [result for result in dry.results if result[0] is CHARGE] == [(CHARGE, False, Result.WOULD, "")] * 2
 
 
 def test_a_command_that_failed_is_the_one_that_was_given() -> None:

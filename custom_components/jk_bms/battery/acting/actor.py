@@ -76,7 +76,6 @@ class Actor:
         self, config: ActionsConfig, restored: object = None, elapsed_s: float = 0.0, now_s: float = 0.0
     ) -> None:
         self._config: Final = config
-        self._now_s = now_s
         self._heat = 0
         self._cause = HEAT_HELD
         self._cools = False
@@ -102,7 +101,6 @@ class Actor:
 
         The assessment is None before the first frame: then what is remembered and what the owner orders is done.
         """
-        now_s = self._now_s = max(now_s, self._now_s)
         self._look(assessment, seen, now_s)
         if not seen.fresh:
             seen = replace(seen, on={**seen.on, **dict.fromkeys(BOARD)})

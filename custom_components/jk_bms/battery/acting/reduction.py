@@ -55,9 +55,7 @@ class Reduction:
 
     def _supplies(self, level: int) -> bool:
         stop = self._config.stop_discharge
-        return (
-            self._config.keep_supplied and stop is not None and stop.level <= level and level < ThermalLevel.EMERGENCY
-        )
+        return self._config.keep_supplied and stop is not None and level >= stop.level
 
     def _holds(self, level: int) -> bool:
         reduce_level = self._config.reduce_level
