@@ -99,7 +99,7 @@ async def test_what_is_in_it(hass: HomeAssistant, hass_client: ClientSessionGene
     entry = await radio.set_up()
     await radio.clock.run(10)
     data = data_of(await download(hass, hass_client, entry.entry_id))
-    assert data["entry"] == {"state": "loaded", "source": "bluetooth", "options": {}}
+    assert data["entry"] == {"state": "loaded", "source": "bluetooth", "options": {"guardian_mode": "dry_run"}}
     assert data["device"] == [{"model": "JK_PB2A16S20P", "hw_version": "15A", "sw_version": "15.41"}]
     assert data["board"] == {
         "generation": "jk02_32s",
