@@ -156,6 +156,7 @@ def test_the_house_is_kept_supplied() -> None:
 
 def test_a_grace_that_ended_does_not_begin_again() -> None:
     scene = Scene()
+    scene.run(120)
     scene.get(3, hottest_c=58.5)
     scene.run(5)
     scene.get(3, hottest_c=57.0)
