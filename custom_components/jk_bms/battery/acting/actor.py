@@ -249,9 +249,7 @@ class Actor:
             wanted = wants(config, heat, () if assessment is None else assessment.protection.hazards)
             thermal = assessment.thermal if assessment is not None and self._steady_s is not None else None
             hands.reduce(self._heat, self._cause, thermal, seen.current_a, now_s, out)
-        for target, order in (ordered or {}).items():
-            known = wanted.get(target)
-            wanted[target] = order if known is None else replace(order, reasons={**known.reasons, **order.reasons})
+        wanted.update(ordered or {})
         cooling = self._cooling_wanted(acts=acts, by_hand=ordered is not None and self._by_hand is not None)
         if cooling is not None:
             wanted[Target.COOLING] = cooling
