@@ -200,9 +200,9 @@ def test_every_translation_key_has_a_text(file: str, key: str) -> None:
 
 
 def test_every_exception_has_a_reason_to_be() -> None:
-    modules = ("approval", "changes", "services", "snapshots")
+    modules = ("acting", "approval", "changes", "driving", "guardian_services", "services", "snapshots")
     source = "".join((FOLDER / f"{module}.py").read_text("utf-8") for module in modules)
-    raised = set(re.findall(r'(?:translation_key=|invalid\(\s*|_error\()"(\w+)"', source))
+    raised = set(re.findall(r'(?:translation_key=|invalid\(\s*|_error\(\s*)"(\w+)"', source))
     failed = {Outcome.REFUSED, Outcome.UNKNOWN, NOT_WRITTEN}
     assert ENGLISH["exceptions"].keys() == raised | {
         "paused",
@@ -229,8 +229,9 @@ def test_every_icon_belongs_to_a_named_entity() -> None:
 async def test_every_entity_has_a_name(hass: HomeAssistant, packs: Packs) -> None:
     info, settings, telemetry = PACK_V19
     all_probes = (info, settings, replace(telemetry, temperature_4_c=20.0, temperature_5_c=20.0))
+    options: dict[str, Any] = {"permission": "all", "cooling_entity": "fan.rack", "reduce_level": 2}
     for number, first in enumerate((all_probes, PACK_24S, PACK_JK04, BALANCER), start=1):
-        await packs.add(*first, address=f"C8:47:80:00:00:0{number}", title=f"Pack {number}", permission="all")
+        await packs.add(*first, address=f"C8:47:80:00:00:0{number}", title=f"Pack {number}", **options)
     entries = er.async_get(hass).entities.values()
     used: dict[str, set[str]] = {}
     for entry in entries:

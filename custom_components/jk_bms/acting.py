@@ -359,6 +359,11 @@ class Acting:
         else:
             self.failures.pop(target, None)
 
+    def _missing(self, target: Target) -> HomeAssistantError:
+        if target in BOARD:
+            return self._error("board_unreachable", target)
+        return self._error("driven_unavailable", target)
+
     def _error(self, translation_key: str, target: Target) -> HomeAssistantError:
         driven = self.driven.get(target)
         return HomeAssistantError(
@@ -375,9 +380,7 @@ class Acting:
         if tasks := [self._running[target] for target in targets if target in self._running]:
             await asyncio.wait(tasks, timeout=ORDER_TAKES_S)
         missing = {
-            target: await async_message(
-                self._hass, self._error("board_unreachable" if target in BOARD else "driven_unavailable", target)
-            )
+            target: await async_message(self._hass, self._missing(target))
             for target in targets
             if self.is_on(target) is None
         }
