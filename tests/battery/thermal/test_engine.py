@@ -77,6 +77,19 @@ def test_forecast(rise_c_min: float, start_c: float, level: ThermalLevel) -> Non
     assert said.heating_c_min == pytest.approx(rise_c_min, rel=0.1)
 
 
+def test_load_that_has_ended_heats_no_more() -> None:
+    pack = Pack(start_c=30.0)
+    pack.others = replace(pack.others, current_a=200.0, ambient_c=25.0)
+    heating = pack.run(30, 8.6e-8 * 200**2 * 60).crossings[0].expected_min
+    assert heating is not None
+    pack.others = replace(pack.others, current_a=0.0)
+    paused = pack.run(0.9).crossings[0].expected_min
+    assert paused is not None
+    assert pack.run(0.5).crossings[0].expected_min is None
+    pack.others = replace(pack.others, current_a=200.0)
+    assert pack.run(0.5).crossings[0].expected_min is not None
+
+
 def test_crossings_come_true_and_lie_within_their_band() -> None:
     pack = quiet()
     said = pack.run(30, 0.2)
@@ -159,6 +172,29 @@ def test_spike_is_confirmed_by_a_second_frame() -> None:
     assert first.level is NORMAL
     assert first.confirmation_wanted
     assert kinds(pack.frame({1: 45.0}))[Cause.SPIKE] == STOP
+
+
+def test_surprise_is_no_level_but_is_looked_at_for_half_a_minute() -> None:
+    pack = quiet(frame_s=30.0)
+    assert not pack.said[-1].confirmation_wanted
+    pack.levels_c[1] += 0.5
+    said = pack.frame()
+    assert said.confirmation_wanted
+    assert said.level is NORMAL
+    pack.frame_s = 1.0
+    pack.run(0.4)
+    assert pack.said[-1].confirmation_wanted
+    pack.run(0.2)
+    assert not pack.said[-1].confirmation_wanted
+    pack.levels_c[1] -= 0.5
+    assert not pack.frame().confirmation_wanted, "what cools is no surprise that matters"
+
+
+def test_step_of_a_coarse_board_is_no_surprise() -> None:
+    engine = ThermalEngine(ThermalConfig())
+    for index in range(100):
+        said = engine.step(ThermalSample((25.0, 25.0 + index // 50)), index * 30.0)
+        assert index < 2 or not said.confirmation_wanted
 
 
 def test_spike_is_confirmed_by_a_second_probe_in_the_same_frame() -> None:

@@ -27,6 +27,19 @@ def test_fast_slope_finds_a_straight_line(frame_s: float, slope_c_min: float) ->
     assert fast.slope_c_s * 60 == pytest.approx(slope_c_min, abs=0.01)
 
 
+def test_fast_slope_says_how_far_above_the_expected_a_temperature_was() -> None:
+    fast = FastSlope()
+    for second in range(100):
+        fast.step(25.0, float(second))
+    fast.step(25.5, 100.0)
+    assert fast.error_c == pytest.approx(0.5)
+    fast.jump(40.0, 0.0, 101.0)
+    assert fast.error_c == 0.0
+    fast.step(40.5, 102.0)
+    fast.step(45.0, 400.0)
+    assert fast.error_c == 0.0
+
+
 def test_fast_slope_after_silence_is_that_of_the_silence() -> None:
     fast = FastSlope()
     fast.step(25.0, 0.0)

@@ -78,6 +78,8 @@ _SECOND_C_S: Final = 3.0 / 60
 _SAG_MV: Final = 25.0
 _FAN_GAIN_C: Final = 2.0
 _COLD_C: Final = 10.0
+_REST_SHARE: Final = 0.05
+_REST_AFTER_S: Final = 60.0
 _SWINGING_SHARE: Final = 0.3
 _SWING: Final = 0.2
 _NEVER: Final = float("-inf")
@@ -111,6 +113,7 @@ class ThermalEngine:
         "_mosfets",
         "_predicted_c",
         "_probes",
+        "_rest_s",
         "_result",
         "_since_s",
         "_spread_s",
@@ -155,7 +158,7 @@ class ThermalEngine:
         self._since_s: dict[Cause, float] = {}
         self._first_s: float | None = None
         self._frame_s = self._tick_s = 0.0
-        self._square_sum = self._square_s = 0.0
+        self._square_sum = self._square_s = self._rest_s = 0.0
         self._median_c: float | None = None
         self._accepted_s: float | None = None
         self._heated_s = _NEVER
@@ -240,7 +243,7 @@ class ThermalEngine:
                 probe.gate.confirm(now_s)
                 self._take(probe, now_s)
             waiting = []
-        self._waiting = any(probe.gate.waits(now_s) for probe in self._probes)
+        self._waiting = any(probe.waits(now_s, self._step_c) for probe in self._probes)
         if self._accepted_s == now_s:
             for probe in missing + waiting:
                 probe.miss(now_s, stopping=self._ladder.level >= ThermalLevel.STOP)
@@ -326,7 +329,10 @@ class ThermalEngine:
             means_c = sorted([probe.mean_c for _, probe in ready if probe.mean_c is not None])
             if known and means_c:
                 model.learn_joule(median(means_c), self._load.lagged_a2, ambient_c, since_s, now_s, self._step_c)
-        mean_a2 = self._load.mean_a2 or 0.0
+        resting = known and square_a2 < (_REST_SHARE * self._config.capacity_ah) ** 2
+        self._rest_s = min(self._rest_s + since_s, _REST_AFTER_S) if resting else 0.0
+        # A load that has ended heats no more; one that pauses for a moment does.
+        mean_a2 = square_a2 if self._rest_s >= _REST_AFTER_S else self._load.mean_a2 or 0.0
         self._predict(ready, mean_a2, ambient_c)
         self._mos_ahead_c = None
         mos_c = self._mos_gate.accepted_c
@@ -339,7 +345,7 @@ class ThermalEngine:
         model, thresholds = self._model, self._config.thresholds
         tau_s = model.tau_s
         swing_c_s = 0.5 * model.joule_c_s_a2 * self._load.spread_a2
-        swinging = self._load.spread_a2 > _SWINGING_SHARE * mean_a2
+        swinging = self._load.spread_a2 > _SWINGING_SHARE * (self._load.mean_a2 or 0.0)
         going: list[_Going] = []
         for index, probe in ready:
             slow = probe.steady if swinging else probe.slow

@@ -18,6 +18,9 @@ _LOST_FRAMES: Final = 3
 _LOST_RISING_C_S: Final = 3.0 / 60
 _CANDIDATE_S: Final = 30.0
 _LOST_HELD_S: Final = 600.0
+_SURPRISE_C: Final = 0.2
+_SURPRISE_STEPS: Final = 1.5
+_WATCHED_S: Final = 30.0
 
 
 class Probe:
@@ -28,6 +31,7 @@ class Probe:
         "_judged",
         "_lost_s",
         "_missed",
+        "_surprised_s",
         "_violent_s",
         "count",
         "difference",
@@ -62,6 +66,7 @@ class Probe:
         self._judged = False
         self._candidate_s = float("-inf")
         self.lost_while_stopping = False
+        self._surprised_s = float("-inf")
         self.spike_until_s = self.violent_until_s = self.lost_until_s = float("-inf")
 
     def take(self, value_c: float, now_s: float) -> None:
@@ -107,6 +112,12 @@ class Probe:
         apart_c_s = abs(slow.slope_c_s - steady.slope_c_s)
         if apart_c_s > _APART_SIGMAS * slow.slope_sigma_c_s + swing_c_s or slow.since_s == now_s:
             steady.follow(slow)
+
+    def waits(self, now_s: float, step_c: float) -> bool:
+        """Return whether one more frame would tell: a jump wants to be confirmed, a surprise to be looked at."""
+        if self.gate.accepted_s == now_s and self.fast.error_c > max(_SURPRISE_C, _SURPRISE_STEPS * step_c):
+            self._surprised_s = now_s
+        return now_s - self._surprised_s < _WATCHED_S or self.gate.waits(now_s)
 
     def miss(self, now_s: float, *, stopping: bool) -> None:
         """Others had a temperature, this one had none: a probe that dies while it rises counts as risen.

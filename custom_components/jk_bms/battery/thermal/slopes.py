@@ -25,11 +25,13 @@ _SURPRISE_C2: Final = 0.5
 class FastSlope:
     """Level and slope of the last half minute."""
 
-    __slots__ = ("_at_s", "level_c", "slope_c_s")
+    __slots__ = ("_at_s", "error_c", "level_c", "slope_c_s")
 
     def __init__(self) -> None:
         self.level_c = 0.0
         self.slope_c_s = 0.0
+        self.error_c = 0.0
+        """How far the last temperature was above what was expected."""
         self._at_s: float | None = None
 
     def step(self, value_c: float, now_s: float) -> None:
@@ -40,18 +42,18 @@ class FastSlope:
             since_s = now_s - self._at_s
             if since_s > _FAST_SILENCE_S:
                 self.slope_c_s = (value_c - self.level_c) / since_s
-                self.level_c = value_c
+                self.level_c, self.error_c = value_c, 0.0
             else:
                 theta = exp(-since_s / _FAST_MEMORY_S)
                 expected_c = self.level_c + self.slope_c_s * since_s
-                error_c = value_c - expected_c
+                self.error_c = error_c = value_c - expected_c
                 self.level_c = expected_c + (1.0 - theta * theta) * error_c
                 self.slope_c_s += (1.0 - theta) ** 2 * error_c / since_s
         self._at_s = now_s
 
     def jump(self, value_c: float, slope_c_s: float, now_s: float) -> None:
         """Go on from a jump that was confirmed."""
-        self.level_c, self.slope_c_s, self._at_s = value_c, slope_c_s, now_s
+        self.level_c, self.slope_c_s, self.error_c, self._at_s = value_c, slope_c_s, 0.0, now_s
 
 
 class SlowSlope:
