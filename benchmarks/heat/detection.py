@@ -22,6 +22,8 @@ SETTLING_S: Final = 900.0
 COOL_C: Final = 40.0
 STEADY: Final = ("m01", "m02", "m03", "m04", "m05", "m07")
 SWINGING: Final = "m06"
+STOP: Final = 3
+"""The last level whose delay counts: an engine that has reached it in a row with a fault has nothing more to tell."""
 FORECASTING: Final = ("common", "benign", "never")
 """Kinds of rows whose forecasts are scored."""
 
@@ -104,6 +106,10 @@ def run(scenario: Scenario, seed: int, *, with_rules: bool) -> Result:
             continue
         sample = moment.sample
         if sagging is not None:
+            if STOP in course.first_s and STOP in sagging.first_s:
+                if sample is not None:
+                    _naive(naive, episodes, result, scenario, sample, t)
+                continue
             sagging.take(None if sample is None else replace(sample, cell_voltages_v=moment.cells_v), t)
         elif sample is not None:
             sample = replace(sample, cell_voltages_v=moment.cells_v)

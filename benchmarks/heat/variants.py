@@ -50,38 +50,71 @@ def variants(scenario: Scenario) -> list[str]:
     return names
 
 
-def run(scenario: Scenario, variant: str) -> Varied:
-    """Play a row under other circumstances, faults by their temperatures alone."""
+def groups(scenario: Scenario) -> list[list[str]]:
+    """Return the circumstances of a row, together what can be shown with one and the same play."""
+    grouped: dict[tuple[float | None, tuple[int, ...] | None], list[str]] = {}
+    for variant in variants(scenario):
+        grouped.setdefault(_played(variant), []).append(variant)
+    return list(grouped.values())
+
+
+def _played(variant: str) -> tuple[float | None, tuple[int, ...] | None]:
+    """Return the time between polls and the cells with probes, None where they are those of the row."""
     kind, _, rest = variant.partition(" ")
-    poll_s = float(rest.split()[0]) if kind == "poll" else None
-    probe_cells = PROBE_CELLS[int(kind)] if kind.isdigit() else None
+    return float(rest.split()[0]) if kind == "poll" else None, PROBE_CELLS[int(kind)] if kind.isdigit() else None
+
+
+def run(scenario: Scenario, shown: list[str]) -> list[Varied]:
+    """Play a row once under other circumstances that differ only in what is shown of it."""
+    poll_s, probe_cells = _played(shown[0])
     is_fault = scenario.kind == "fault"
     play = Play(scenario, SEED, poll_s=poll_s, probe_cells=probe_cells, with_voltages=not is_fault)
     onset_s = max(scenario.onset_s, 0.0)
-    course = Course(ThermalEngine(ThermalConfig()), onset_s)
-    result = Varied(scenario.name, variant)
+    views = [View(scenario, variant, onset_s) for variant in shown]
     last_s = min(scenario.duration_s, onset_s + AFTER_S) if is_fault else scenario.duration_s
-    level = 0
-    restart_s = onset_s + RESTART_AFTER_S if kind == "restart," else float("inf")
     for moment in play.moments(last_s):
-        t, sample = moment.t_s, moment.sample
-        if is_fault and t < onset_s - BEFORE_S:
+        if is_fault and moment.t_s < onset_s - BEFORE_S:
             continue
+        sample = moment.sample
+        # Faults are to be seen by their temperatures alone.
         if sample is not None and not is_fault:
             sample = replace(sample, cell_voltages_v=moment.cells_v)
-        if t >= restart_s:
-            restart_s = float("inf")
-            result.level_before_restart = level
-            kept = json.loads(json.dumps(course.engine.remember())) if rest == "remembered" else None
+        for view in views:
+            view.take(sample, moment.t_s)
+    return [view.result() for view in views]
+
+
+class View:
+    """What an engine is shown of a play."""
+
+    def __init__(self, scenario: Scenario, variant: str, onset_s: float) -> None:
+        self._variant = variant
+        self._course = Course(ThermalEngine(ThermalConfig()), onset_s)
+        self._result = Varied(scenario.name, variant)
+        self._level = 0
+        self._restarted_s = onset_s + RESTART_AFTER_S
+        self._restarts = variant.startswith("restart")
+
+    def take(self, sample: ThermalSample | None, t: float) -> None:
+        """Take a frame, or None where it didn't come."""
+        course, result = self._course, self._result
+        if self._restarts and t >= self._restarted_s:
+            self._restarts = False
+            result.level_before_restart = self._level
+            kept = json.loads(json.dumps(course.engine.remember())) if self._variant.endswith("remembered") else None
             course.engine = ThermalEngine(ThermalConfig(), kept)
-        level = int(course.take(_changed(sample, variant), t).level or 0)
+        self._level = int(course.take(_changed(sample, self._variant), t).level or 0)
         if result.level_before_restart is not None and result.minutes_to_regain is None:
-            if level >= result.level_before_restart:
-                result.minutes_to_regain = (t - onset_s - RESTART_AFTER_S) / 60
-    result.delays_min = {level: delay_s / 60 for level, delay_s in course.first_s.items()}
-    result.highest, result.highest_local = course.highest, course.highest_local
-    result.before_onset = course.before_onset
-    return result
+            if self._level >= result.level_before_restart:
+                result.minutes_to_regain = (t - self._restarted_s) / 60
+
+    def result(self) -> Varied:
+        """Return what came of it."""
+        course, result = self._course, self._result
+        result.delays_min = {level: delay_s / 60 for level, delay_s in course.first_s.items()}
+        result.highest, result.highest_local = course.highest, course.highest_local
+        result.before_onset = course.before_onset
+        return result
 
 
 def _changed(sample: ThermalSample | None, variant: str) -> ThermalSample | None:

@@ -9,8 +9,8 @@ from typing import cast
 import pytest
 
 from benchmarks.heat.course import Course, minutes
+from benchmarks.heat.figures import Figure, median_or_never, share
 from benchmarks.heat.year import TenSeconds, surroundings
-from benchmarks.thermal import Figure, median_or_never, share
 from custom_components.jk_bms.battery.thermal.engine import ThermalEngine
 from custom_components.jk_bms.battery.thermal.interface import (
     Cause,
