@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from ...bms.telemetry import Chemistry
+from .interface import ThermalLevel
 
 _JOULE_C_S_A2: Final = 8.6e-8
 _JOULE_CAPACITY_AH: Final = 280
@@ -41,6 +42,18 @@ class Thresholds:
     """What the current is held for."""
     shown_c: tuple[float, ...] = (45, 50, 55, 60)
     """For which the time until then is published."""
+
+    def reached(self, temperature_c: float) -> tuple[ThermalLevel, float] | None:
+        """Return the highest level that a temperature speaks for, and where that begins."""
+        if temperature_c < self.cool_c:
+            return None
+        if temperature_c < self.reduce_c:
+            return ThermalLevel.COOL, self.cool_c
+        if temperature_c < self.stop_c:
+            return ThermalLevel.REDUCE, self.reduce_c
+        if temperature_c < self.emergency_c:
+            return ThermalLevel.STOP, self.stop_c
+        return ThermalLevel.EMERGENCY, self.emergency_c
 
     def shifted(self, by_c: float) -> Thresholds:
         """Return the same ladder `by_c` °C higher."""

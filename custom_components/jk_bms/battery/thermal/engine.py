@@ -86,6 +86,8 @@ _NEVER: Final = float("-inf")
 
 type _Going = tuple[int, float, float, float, float]
 """A probe, its level and slope, and their standard errors."""
+type _Forecast = tuple[ThermalLevel, float, float, float, int]
+"""What a forecast speaks for, the temperature that is forecast and its limit, and the slope of which probe."""
 
 
 class ThermalEngine:
@@ -96,7 +98,6 @@ class ThermalEngine:
         "_config",
         "_crossings",
         "_first_s",
-        "_forecast_limits",
         "_forecasts",
         "_frame_s",
         "_habits_c",
@@ -104,7 +105,6 @@ class ThermalEngine:
         "_heating_c_s",
         "_hold_a",
         "_ladder",
-        "_limits",
         "_load",
         "_median_c",
         "_model",
@@ -129,18 +129,6 @@ class ThermalEngine:
 
     def __init__(self, config: ThermalConfig, remembered: object = None) -> None:
         self._config = config
-        thresholds = config.thresholds
-        self._limits = (
-            (ThermalLevel.EMERGENCY, thresholds.emergency_c),
-            (ThermalLevel.STOP, thresholds.stop_c),
-            (ThermalLevel.REDUCE, thresholds.reduce_c),
-            (ThermalLevel.COOL, thresholds.cool_c),
-        )
-        self._forecast_limits = (
-            (ThermalLevel.COOL, thresholds.cool_forecast_c),
-            (ThermalLevel.REDUCE, thresholds.reduce_forecast_c),
-            (ThermalLevel.STOP, thresholds.stop_forecast_c),
-        )
         self._habits_c = _remembered(remembered, "habits_c")
         self._model = PackModel(
             config.joule_prior_c_s_a2,
@@ -166,7 +154,7 @@ class ThermalEngine:
         self._spread_s = [0.0, 0.0]
         self._waiting = False
         self._result: ThermalAssessment | None = None
-        self._forecasts: tuple[tuple[float, float, int], ...] = ()
+        self._forecasts: tuple[_Forecast, ...] = ()
         self._predicted_c: float | None = None
         self._crossings: tuple[Crossing, ...] = ()
         self._heating_c_s: float | None = None
@@ -359,14 +347,20 @@ class ThermalEngine:
             self._forecasts, self._crossings = (), ()
             self._predicted_c = self._heating_c_s = None
             return
-        self._forecasts = tuple(
-            max(
+        forecasts: list[_Forecast] = []
+        for level, horizon_s, limit_c in (
+            (ThermalLevel.STOP, 300.0, thresholds.stop_forecast_c),
+            (ThermalLevel.REDUCE, 1200.0, thresholds.reduce_forecast_c),
+            (ThermalLevel.COOL, 1800.0, thresholds.cool_forecast_c),
+        ):
+            temperature_c, rise_c_s, at = max(
                 (ahead_c(level_c, slope_c_s, tau_s, horizon_s), slope_c_s, index)
                 for index, level_c, slope_c_s, *_ in going
             )
-            for horizon_s in (1800.0, 1200.0, 300.0)
-        )
-        self._predicted_c = self._forecasts[0][0]
+            if temperature_c >= limit_c and rise_c_s > 0.0:
+                forecasts.append((level, temperature_c, limit_c, rise_c_s, at))
+        self._forecasts = tuple(forecasts)
+        self._predicted_c = temperature_c
         self._heating_c_s = max(slope_c_s for _, _, slope_c_s, *_ in going)
         self._crossings = tuple(_crossing(threshold_c, going, tau_s) for threshold_c in thresholds.shown_c)
 
@@ -380,11 +374,8 @@ class ThermalEngine:
         local = [self._local_level(causes, index, counting, since_s, now_s) for index in counting]
         self._add_joint(causes, counting, local)
         self._add_spread(causes, counting, since_s, now_s)
-        for (temperature_c, slope_c_s, index), (level, limit_c) in zip(
-            self._forecasts, self._forecast_limits, strict=False
-        ):
-            if temperature_c >= limit_c and slope_c_s > 0.0:
-                causes.add(Cause.FORECAST, level, temperature_c, limit_c, slope_c_s, index)
+        for level, temperature_c, limit_c, slope_c_s, index in self._forecasts:
+            causes.add(Cause.FORECAST, level, temperature_c, limit_c, slope_c_s, index)
         if self._unexplained.sum_c > ALARM_C and self._unexplained_c_s is not None:
             causes.add(
                 Cause.UNEXPLAINED_HEATING, ThermalLevel.COOL, self._unexplained.sum_c, ALARM_C, self._unexplained_c_s
@@ -398,10 +389,9 @@ class ThermalEngine:
         """Add what one probe speaks for; return the level of what is of this spot."""
         probe = self._probes[index]
         fast_c_s, temperature_c = probe.fast.slope_c_s, probe.gate.confirmed_c
-        for level, limit_c in self._limits:
-            if temperature_c >= limit_c:
-                causes.add(Cause.TEMPERATURE, level, temperature_c, limit_c, fast_c_s, index)
-                break
+        if (reached := self._config.thresholds.reached(temperature_c)) is not None:
+            level, limit_c = reached
+            causes.add(Cause.TEMPERATURE, level, temperature_c, limit_c, fast_c_s, index)
         factor = 2.0 if self._heated(now_s) else 1.0
         fresh_s = since_s if probe.gate.accepted_s == now_s else 0.0
         difference, rate = probe.difference.judge(

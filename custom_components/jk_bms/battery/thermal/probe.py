@@ -21,6 +21,7 @@ _LOST_HELD_S: Final = 600.0
 _SURPRISE_C: Final = 0.2
 _SURPRISE_STEPS: Final = 1.5
 _WATCHED_S: Final = 30.0
+_NEVER: Final = float("-inf")
 
 
 class Probe:
@@ -64,17 +65,17 @@ class Probe:
         self._missed = 0
         self._lost_s = 0.0
         self._judged = False
-        self._candidate_s = float("-inf")
+        self._candidate_s = _NEVER
         self.lost_while_stopping = False
-        self._surprised_s = float("-inf")
-        self.spike_until_s = self.violent_until_s = self.lost_until_s = float("-inf")
+        self._surprised_s = _NEVER
+        self.spike_until_s = self.violent_until_s = self.lost_until_s = _NEVER
 
     def take(self, value_c: float, now_s: float) -> None:
         """Go on with the temperature that the gate has just let through."""
         gate = self.gate
         self._missed = 0
         self._judged = False
-        self._candidate_s = float("-inf")
+        self._candidate_s = _NEVER
         if gate.rejoined:
             gate.rejoined = False
             self.difference.habit_c = None
@@ -115,9 +116,10 @@ class Probe:
 
     def waits(self, now_s: float, step_c: float) -> bool:
         """Return whether one more frame would tell: a jump wants to be confirmed, a surprise to be looked at."""
-        if self.gate.accepted_s == now_s and self.fast.error_c > max(_SURPRISE_C, _SURPRISE_STEPS * step_c):
+        accepted = self.gate.accepted_s == now_s
+        if accepted and self.fast.error_c > max(_SURPRISE_C, _SURPRISE_STEPS * step_c):
             self._surprised_s = now_s
-        return now_s - self._surprised_s < _WATCHED_S or self.gate.waits(now_s)
+        return now_s - self._surprised_s < _WATCHED_S or (not accepted and self.gate.waits(now_s))
 
     def miss(self, now_s: float, *, stopping: bool) -> None:
         """Others had a temperature, this one had none: a probe that dies while it rises counts as risen.
@@ -129,7 +131,7 @@ class Probe:
             return
         waiting = gate.rising_candidate(now_s)
         if waiting is not None:
-            self._candidate_s = now_s if waiting else float("-inf")
+            self._candidate_s = now_s if waiting else _NEVER
             return
         if self._missed == 0:
             self._lost_s = now_s
