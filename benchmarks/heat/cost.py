@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import sys
+from array import array
 from collections.abc import Mapping
 from enum import Enum
 from itertools import cycle, islice
@@ -22,16 +23,25 @@ from custom_components.jk_bms.battery.thermal.interface import ThermalSample
 FRAME_S: Final = 0.5
 RECORDED: Final = 7200
 BATCH: Final = 1000
+NUMBER_BYTES: Final = 8
 _SHARED: Final = (type, ModuleType, FunctionType, MethodType, Enum, ThermalConfig)
 """What isn't an engine's own."""
 
 
-def state_bytes(root: object) -> int:
-    """Return the memory of an object and of all that hangs on it, what every engine shares aside."""
+def state_bytes(root: object) -> tuple[int, int]:
+    """Return the memory of an object and of all that hangs on it, what every engine shares aside.
+
+    Return, too, what its numbers alone would take as doubles, whatever Python makes of them.
+    """
     seen: dict[int, object] = {}
+    numbers = 0
     waiting = [root]
     while waiting:
         value = waiting.pop()
+        if value is None or isinstance(value, (int, float)):
+            numbers += not isinstance(value, Enum)
+        elif isinstance(value, array):
+            numbers += len(value)
         if id(value) in seen or isinstance(value, _SHARED):
             continue
         # Numbers below 257, None, True and False exist once.
@@ -47,7 +57,7 @@ def state_bytes(root: object) -> int:
             names = (slots,) if isinstance(slots, str) else slots
             waiting.extend(getattr(value, name) for name in names if hasattr(value, name))
         waiting.extend(getattr(value, "__dict__", {}).values())
-    return sum(map(sys.getsizeof, seen.values()))
+    return sum(map(sys.getsizeof, seen.values())), numbers * NUMBER_BYTES
 
 
 def run(frames: int) -> dict[str, float]:
@@ -82,12 +92,14 @@ def run(frames: int) -> dict[str, float]:
 
     feed(RECORDED // BATCH * BATCH)
     gc.collect()
-    early = state_bytes(engine)
+    _, early = state_bytes(engine)
     batches_us = feed(frames)
+    late, numbers = state_bytes(engine)
     return {
         "us_per_frame_median": round(quantiles(batches_us, n=4)[1], 1),
         "us_per_frame_best": round(min(batches_us), 1),
         "frames": len(batches_us) * BATCH,
-        "state_bytes_early": early,
-        "state_bytes_late": state_bytes(engine),
+        "state_bytes": late,
+        "state_bytes_of_numbers_early": early,
+        "state_bytes_of_numbers": numbers,
     }
