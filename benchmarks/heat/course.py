@@ -38,6 +38,8 @@ class Course:
         """By anything but the MOSFETs."""
         self.local = {level: Episodes(gap_s) for level in LEVELS}
         self.any = {level: Episodes(gap_s) for level in LEVELS}
+        self.unnamed = 0
+        """How often a level was entered in a frame that named no cause for it."""
         self.changes_s: list[float] = []
         self.fault_first_s: float | None = None
         self.fault_last_s: float | None = None
@@ -52,6 +54,7 @@ class Course:
         self._last_s = t
         if level != self._level:
             self.changes_s.append(t)
+            self.unnamed += level > max([self._level, *(cause.level for cause in said.causes)])
             self._level = level
         if t < self._onset_s:
             self.before_onset = max(self.before_onset, level)

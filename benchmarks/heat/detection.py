@@ -58,6 +58,8 @@ class Result:
     highest_while_cool: int = 0
     """While the hottest probe was in truth below 40 °C."""
     before_onset: int = 0
+    unnamed: int = 0
+    """Levels that were entered without their cause."""
     fault_after_min: float | None = None
     fault_until_s: float | None = None
     most_changes: int = 0
@@ -200,6 +202,7 @@ def _conclude(result: Result, course: Course, sagging: Course | None) -> None:
         result.before_onset = max(course.before_onset, sagging.before_onset)
     result.highest, result.highest_local = course.highest, course.highest_local
     result.highest_of_cells = course.highest_of_cells
+    result.unnamed = course.unnamed
     result.most_changes = course.most_changes
     if course.fault_first_s is not None:
         result.fault_after_min = course.fault_first_s / 60

@@ -107,6 +107,8 @@ def of_detection(results: Mapping[str, list[detection.Result]], rows: Sequence[S
             figures.append(Figure("10.1", f"{row.name} level {level} with cell voltages", ours, None, None, wanted))
     early = sum(result.before_onset > 0 for row in rows if row.kind == "fault" for result in results[row.name])
     figures.append(Figure("10.1", "packs with a level before the fault", early, None, 0))
+    unnamed = sum(result.unnamed for of_row in results.values() for result in of_row)
+    figures.append(Figure("10.1", "levels that were entered before their cause was named", unnamed, None, 0))
     return figures + _of_common(results, rows) + _of_harmless(results, rows)
 
 

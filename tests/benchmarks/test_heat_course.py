@@ -74,6 +74,14 @@ def test_one_spot_is_told_from_all_the_rest() -> None:
     assert (lived.highest, lived.highest_local, lived.highest_of_cells) == (2, 0, 0)
 
 
+def test_a_level_without_its_cause_is_counted() -> None:
+    named = Said(ThermalLevel(2), (cause(Cause.DIFFERENCE, 2),))
+    assert course({200.0: named, 210.0: Said(ThermalLevel(2))}).unnamed == 0
+    assert (
+        course({200.0: Said(ThermalLevel(3), (cause(Cause.DIFFERENCE, 2),)), 400.0: Said(ThermalLevel(1))}).unnamed == 2
+    )
+
+
 def test_an_alarm_begins_anew_after_an_hour() -> None:
     spot = Said(ThermalLevel(1), (cause(Cause.DIFFERENCE, 1),))
     lived = course({200.0: spot, 300.0: spot, 3890.0: spot, 7500.0: spot})
