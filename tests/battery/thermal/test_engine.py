@@ -146,6 +146,31 @@ def test_heater_doubles_the_thresholds() -> None:
     assert Cause.DIFFERENCE not in kinds(pack.run(7, {1: 0.15}))
 
 
+def unlike(current_a: float | None) -> Pack:
+    """Return a pack that warms by a load of 200 A, one of its cells by a quarter more."""
+    pack = quiet()
+    pack.others = replace(pack.others, current_a=current_a, ambient_c=25.0)
+    pack.run(20, {0: 0.2, 1: 0.25, 2: 0.2, 3: 0.2})
+    return pack
+
+
+def test_unlike_cells_under_load_are_no_difference() -> None:
+    assert Cause.DIFFERENCE in kinds(unlike(10.0).said[-1])
+    loaded = unlike(200.0)
+    assert not any(Cause.DIFFERENCE in kinds(said) for said in loaded.said)
+    assert loaded.said[-1].difference_c == pytest.approx(1.0, abs=0.3)
+
+
+def test_where_nobody_knows_the_current_common_heat_may_be_the_load() -> None:
+    assert not any(Cause.DIFFERENCE in kinds(said) for said in unlike(None).said)
+
+
+def test_one_spot_is_seen_under_load() -> None:
+    pack = quiet()
+    pack.others = replace(pack.others, current_a=200.0)
+    assert Cause.DIFFERENCE in kinds(pack.run(8, {0: 0.2, 1: 0.6, 2: 0.2, 3: 0.2}))
+
+
 def test_fast_rise_stops_within_a_minute() -> None:
     pack = quiet(frame_s=0.5)
     said = pack.run(0.75, {1: 20.0})

@@ -7,7 +7,13 @@ from random import Random
 
 import pytest
 
-from custom_components.jk_bms.battery.thermal.difference import Difference, median, median_of_others
+from custom_components.jk_bms.battery.thermal.difference import (
+    Difference,
+    Unlikeness,
+    heater_factor,
+    median,
+    median_of_others,
+)
 from custom_components.jk_bms.battery.thermal.forecast import ahead_c, crossing_s
 from custom_components.jk_bms.battery.thermal.mosfet import Mosfets
 from custom_components.jk_bms.battery.thermal.pack_model import Load, PackModel
@@ -110,13 +116,19 @@ def test_medians() -> None:
 
 
 def judged(
-    value_c: float, fast_c_min: float, seconds: float, *, factor: float = 1.0, step_c: float = 0.1
+    value_c: float,
+    fast_c_min: float,
+    seconds: float,
+    *,
+    factor: float = 1.0,
+    allowed_c: float = 0.0,
+    step_c: float = 0.1,
 ) -> tuple[int, int]:
     difference = Difference(0.0)
     level = (0, 0)
     for _ in range(int(seconds) + 1):
         difference.value_c = value_c
-        level = difference.judge(fast_c_min / 60, 0.0, 1.0, factor=factor, step_c=step_c)
+        level = difference.judge(fast_c_min / 60, 0.0, 1.0, factor=factor, allowed_c=allowed_c, step_c=step_c)
     return level
 
 
@@ -149,30 +161,81 @@ def test_heater_doubles_and_coarse_readings_widen_the_thresholds() -> None:
     assert judged(2.6, 0.0, 600, step_c=1.0)[0] == 2
 
 
+@pytest.mark.parametrize(
+    ("hours", "factor"), [(0.0, 2.0), (1.0, 2.0), (3.5, 1.5), (6.0, 1.0), (100.0, 1.0), (inf, 1.0)]
+)
+def test_thresholds_come_back_while_the_pack_evens_out(hours: float, factor: float) -> None:
+    assert heater_factor(hours * 3600) == pytest.approx(factor)
+
+
+def test_what_healthy_cells_may_part_by_is_allowed_on_top() -> None:
+    assert judged(1.9, 0.0, 600, allowed_c=1.0)[0] == 0
+    assert judged(2.1, 0.0, 600, allowed_c=1.0)[0] == 1
+    assert judged(4.9, 0.0, 600, allowed_c=1.0)[0] == 2
+
+
+def unlike(minutes: float, *, joule_c_min: float, common_c_min: float, learned: bool = True) -> float:
+    """Return what is allowed after some minutes of a load."""
+    unlikeness = Unlikeness(learned=learned)
+    for index in range(round(minutes * 12)):
+        unlikeness.step(25.0 + common_c_min * index / 12, joule_c_min / 60, 5.0)
+    return unlikeness.allowed_c
+
+
+def test_a_load_parts_unlike_cells_until_it_has_become_a_habit() -> None:
+    # 200 A in 280 Ah: 0.2 °C/min. x = 2·(e^(-t/120) - e^(-t/60)) of 12 °C is at its height after 83 minutes.
+    assert unlike(10, joule_c_min=0.0, common_c_min=0.0) == 0.0
+    assert unlike(83, joule_c_min=0.2, common_c_min=0.0) == pytest.approx(0.25 * 12 * 0.5, rel=0.02)
+    assert unlike(600, joule_c_min=0.2, common_c_min=0.0) < 0.1
+    assert unlike(83, joule_c_min=0.2, common_c_min=0.0, learned=False) < unlike(83, joule_c_min=0.2, common_c_min=0.0)
+
+
+def test_a_warmer_pack_parts_unlike_cells_a_little() -> None:
+    # 0.3 °C/min for two hours: 36 °C, of which the habit lags behind by 36·e^(-1) on the way to it.
+    assert unlike(120, joule_c_min=0.0, common_c_min=0.3) == pytest.approx(0.02 * 36 * (1 - exp(-1)), rel=0.02)
+
+
+def test_the_load_that_ends_parts_them_as_well() -> None:
+    unlikeness = Unlikeness(learned=True)
+    for _ in range(8640):
+        unlikeness.step(25.0, 0.2 / 60, 5.0)
+    for _ in range(996):
+        unlikeness.step(25.0, 0.0, 5.0)
+    assert unlikeness.allowed_c == pytest.approx(0.25 * 12 * 0.5, rel=0.05)
+
+
 def test_the_further_above_the_sooner_but_never_in_one_frame() -> None:
     difference = Difference(0.0)
     difference.value_c = 30.0
-    assert difference.judge(0.0, 0.0, 60.0, factor=1.0, step_c=0.1) == (0, 0)
-    assert difference.judge(0.0, 0.0, 5.0, factor=1.0, step_c=0.1) == (3, 0)
+    assert difference.judge(0.0, 0.0, 60.0, factor=1.0, allowed_c=0.0, step_c=0.1) == (0, 0)
+    assert difference.judge(0.0, 0.0, 5.0, factor=1.0, allowed_c=0.0, step_c=0.1) == (3, 0)
 
 
 def test_a_probe_that_leaves_the_others_is_ahead_of_its_time() -> None:
     difference = Difference(0.0)
     for _ in range(100):
         difference.value_c = 0.5
-        level = difference.judge(0.0, 0.1 / 60, 1.0, factor=1.0, step_c=0.1)
+        level = difference.judge(0.1 / 60, 0.1 / 60, 1.0, factor=1.0, allowed_c=0.0, step_c=0.1)
     assert level[0] == 1
+
+
+def test_a_probe_from_which_the_others_fall_away_is_not_ahead() -> None:
+    difference = Difference(0.0)
+    for _ in range(1000):
+        difference.value_c = 0.5
+        level = difference.judge(-0.28 / 60, 0.3 / 60, 1.0, factor=1.0, allowed_c=0.0, step_c=0.1)
+    assert level[0] == 0
 
 
 def test_long_second_level_is_counted() -> None:
     difference = Difference(0.0)
     for _ in range(700):
         difference.value_c = 2.5
-        difference.judge(0.0, 0.0, 1.0, factor=1.0, step_c=0.1)
+        difference.judge(0.0, 0.0, 1.0, factor=1.0, allowed_c=0.0, step_c=0.1)
     assert difference.second_s > 600
     difference.value_c = 0.0
     for _ in range(200):
-        difference.judge(0.0, 0.0, 1.0, factor=1.0, step_c=0.1)
+        difference.judge(0.0, 0.0, 1.0, factor=1.0, allowed_c=0.0, step_c=0.1)
     assert difference.second_s == 0
 
 

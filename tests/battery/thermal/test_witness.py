@@ -96,6 +96,16 @@ def test_resistance_of_a_cell_is_learned_from_the_load() -> None:
     assert cells.feed(300) < Sag.CLEAR
 
 
+def test_resistance_that_nobody_could_learn_is_no_sag() -> None:
+    cells = Cells()
+    cells.ohms[7] = OHM + 0.2e-3
+    cells.current_a = -150.0
+    cells.level_v -= 150.0 * OHM
+    cells.now_s += 3600
+    assert cells.feed(3600) is Sag.NONE
+    assert cells.feed(300, 0.030) is Sag.CLEAR
+
+
 @pytest.mark.parametrize("what", ["moving", "balancing it", "balancing some", "knee", "no plateau", "no current"])
 def test_when_it_cannot_be_told(what: str) -> None:
     cells = Cells(plateau=None if what == "no plateau" else (3.20, 3.346))

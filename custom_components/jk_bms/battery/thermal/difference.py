@@ -3,10 +3,15 @@
 Every probe has a habit, its usual offset from the others; what remains is the difference. A habit is learned in hours,
 and hardly at all while the difference is suspicious: an anomaly must not become the habit. Slopes lead: what a probe
 will be in some minutes, if it goes on to leave the others as it does, counts as if it was there.
+
+A heavy load tells cells apart that are only unlike: resistances differ by some 8 %, losses by some 5 % (standard
+deviations of thick cells). What that can make of the heat since the habit was learned is allowed on top of the
+thresholds.
 """
 
 from __future__ import annotations
 
+from math import exp
 from typing import Final
 
 _FIRST_LEARNING_S: Final = 600.0
@@ -24,6 +29,12 @@ _FAST_PATIENCE_S: Final = (20.0, 4.0)
 _LONGEST_SECOND_S: Final = 900.0
 _COARSE_FACTOR: Final = 2.5
 _LEAD_S: Final = (480.0, 480.0, 240.0)
+_EVENING_S: Final = 3600.0
+"""In which a cell shares with its neighbours and the air what it has more than they."""
+_UNLIKE_RESISTANCE: Final = 0.25
+"""A cell against the median of the others: 8 % · √(1 + 1/2), two and a half times."""
+_UNLIKE_LOSS: Final = 0.02
+"""5 % of 0.6 W/K in 1.5 W/K to air and neighbours, two and a half times, of the 0.4 that is between cells and air."""
 
 
 def median(ordered: list[float]) -> float:
@@ -37,6 +48,42 @@ def median_of_others(ordered: list[float], own: float) -> float:
     others = ordered.copy()
     others.remove(own)
     return median(others)
+
+
+def heater_factor(heated_s: float) -> float:
+    """Return by how much the thresholds widen, by the seconds since the heater was on.
+
+    They are doubled for an hour, and back to what they are once the pack has evened out.
+    """
+    (doubled_s, _), (evened_s, _) = _HEATED_HABITS_S
+    return 1.0 + max(0.0, min(1.0, (evened_s - heated_s) / (evened_s - doubled_s)))
+
+
+class Unlikeness:
+    """How far healthy cells may part, for what the load and the room have done since the habits were learned."""
+
+    __slots__ = ("_habit_heated_c", "_habit_warm_c", "_heated_c", "_learned_s", "allowed_c")
+
+    def __init__(self, *, learned: bool) -> None:
+        self._learned_s = _FIRST_LEARNING_S if learned else 0.0
+        self._heated_c = self._habit_heated_c = 0.0
+        self._habit_warm_c: float | None = None
+        self.allowed_c = 0.0
+
+    def step(self, common_c: float, joule_c_s: float, since_s: float) -> None:
+        """Take the common temperature and the heating by the load over the last seconds."""
+        if self._habit_warm_c is None:
+            self._habit_warm_c = common_c
+        evened = 1.0 - exp(-since_s / _EVENING_S)
+        self._heated_c += (joule_c_s * _EVENING_S - self._heated_c) * evened
+        step_s = min(since_s, _LONGEST_STEP_S)
+        learned = min(1.0, step_s / (_FIRST_HABIT_S if self._learned_s < _FIRST_LEARNING_S else _HABIT_S))
+        self._learned_s += step_s
+        self._habit_heated_c += (self._heated_c - self._habit_heated_c) * learned
+        self._habit_warm_c += (common_c - self._habit_warm_c) * learned
+        self.allowed_c = _UNLIKE_RESISTANCE * abs(self._heated_c - self._habit_heated_c) + _UNLIKE_LOSS * abs(
+            common_c - self._habit_warm_c
+        )
 
 
 class Difference:
@@ -70,19 +117,20 @@ class Difference:
             self.habit_c += value_c * weight * min(1.0, step_s / memory_s)
 
     def judge(
-        self, fast_c_s: float, leaving_c_s: float, since_s: float, *, factor: float, step_c: float
+        self, fast_c_s: float, leaving_c_s: float, since_s: float, *, factor: float, allowed_c: float, step_c: float
     ) -> tuple[int, int]:
         """Return the levels that the difference and the rate of the probe speak for.
 
-        `leaving_c_s` is how fast the probe leaves the others.
+        `leaving_c_s` is how fast the probe leaves the others, `allowed_c` by how much healthy cells may part.
         """
         coarse = step_c >= 0.5
         value_c = self.value_c
         level = 0
         if value_c is not None:
-            leaving_c_s = 0.0 if coarse else max(leaving_c_s, 0.0)
+            # A probe from which the others fall away leads nowhere.
+            leaving_c_s = 0.0 if coarse else max(min(leaving_c_s, fast_c_s - _FALLING_C_S), 0.0)
             for index, threshold_c in enumerate(THRESHOLDS_C):
-                limit_c = threshold_c * factor
+                limit_c = threshold_c * factor + allowed_c
                 if coarse:
                     limit_c = max(limit_c, _COARSE_FACTOR * step_c)
                 led_c = value_c + _LEAD_S[index] * leaving_c_s

@@ -48,7 +48,7 @@ from typing import Final
 
 from .causes import Causes
 from .config import ThermalConfig
-from .difference import THRESHOLDS_C, median, median_of_others
+from .difference import THRESHOLDS_C, Unlikeness, heater_factor, median, median_of_others
 from .forecast import ahead_c, crossing_s
 from .gate import ProbeGate
 from .interface import (
@@ -105,6 +105,7 @@ class ThermalEngine:
 
     __slots__ = (
         "_accepted_s",
+        "_common_c",
         "_config",
         "_crossings",
         "_first_s",
@@ -133,6 +134,7 @@ class ThermalEngine:
         "_tick_s",
         "_unexplained",
         "_unexplained_c_s",
+        "_unlikeness",
         "_waiting",
         "_witness",
     )
@@ -151,6 +153,7 @@ class ThermalEngine:
         self._ladder = Ladder(_remembered(remembered, "level"))
         self._mos_gate = ProbeGate()
         self._load = Load()
+        self._unlikeness = Unlikeness(learned=bool(self._habits_c))
         self._unexplained = UnexplainedHeating()
         self._probes: list[Probe] = []
         self._since_s: dict[Cause, float] = {}
@@ -158,6 +161,7 @@ class ThermalEngine:
         self._frame_s = self._tick_s = 0.0
         self._square_sum = self._square_s = self._rest_s = 0.0
         self._median_c: float | None = None
+        self._common_c: float | None = None
         self._accepted_s: float | None = None
         self._heated_s = _NEVER
         self._step_c = 1.0
@@ -269,7 +273,7 @@ class ThermalEngine:
             for probe, level_c in zip(probes, levels_c, strict=True)
             if probe.difference.habit_c is not None
         ]
-        common_c = median(sorted(known_c or levels_c))
+        common_c = self._common_c = median(sorted(known_c or levels_c))
         own_c: list[float] = []
         for probe, level_c in zip(probes, levels_c, strict=True):
             if probe.difference.habit_c is None:
@@ -277,13 +281,13 @@ class ThermalEngine:
             own_c.append(level_c - probe.difference.habit_c)
         ordered_c = sorted(own_c)
         values_c = [value_c - median_of_others(ordered_c, value_c) for value_c in own_c]
-        limit_c = THRESHOLDS_C[0] * (2.0 if self._heated(now_s) else 1.0)
+        heated_s = now_s - self._heated_s
+        limit_c = THRESHOLDS_C[0] * heater_factor(heated_s) + self._unlikeness.allowed_c
         # With few probes the one that heats makes the others look cold: they mustn't get used to that either.
         weight = (count - 1) / count if count < 4 else 1.0
         all_suspicious = count < 4 and max(values_c) >= limit_c
         for probe, value_c in zip(probes, values_c, strict=True):
             suspicious = all_suspicious or value_c >= limit_c
-            heated_s = now_s - self._heated_s
             probe.difference.follow(value_c, since_s, weight=weight, heated_s=heated_s, suspicious=suspicious)
 
     def _heated(self, now_s: float) -> bool:
@@ -300,6 +304,10 @@ class ThermalEngine:
         if known:
             self._load.step(square_a2, since_s)
             self._mosfets.heat(square_a2, since_s)
+        if self._common_c is not None:
+            # Where nobody knows the current, all that heats all of them may be the load.
+            load_c_s = model.joule_c_s_a2 * self._load.lagged_a2 if known else max(0.0, self._unexplained_c_s or 0.0)
+            self._unlikeness.step(self._common_c, load_c_s, since_s)
         swing_c_s = _SWING * model.joule_c_s_a2 * self._load.spread_a2
         for probe in self._probes:
             if probe.count:
@@ -402,13 +410,19 @@ class ThermalEngine:
         if (reached := self._config.thresholds.reached(temperature_c)) is not None:
             level, limit_c = reached
             causes.add(Cause.TEMPERATURE, level, temperature_c, limit_c, fast_c_s, index)
-        factor = 2.0 if self._heated(now_s) else 1.0
+        factor = heater_factor(now_s - self._heated_s)
         fresh_s = since_s if probe.gate.accepted_s == now_s else 0.0
         difference, rate = probe.difference.judge(
-            fast_c_s, probe.leaving_c_s, fresh_s, factor=factor, step_c=self._step_c
+            fast_c_s,
+            probe.leaving_c_s,
+            fresh_s,
+            factor=factor,
+            allowed_c=self._unlikeness.allowed_c,
+            step_c=self._step_c,
         )
         if difference:
-            value_c, limit_c = probe.difference.value_c, THRESHOLDS_C[difference - 1] * factor
+            value_c = probe.difference.value_c
+            limit_c = THRESHOLDS_C[difference - 1] * factor + self._unlikeness.allowed_c
             causes.add(Cause.DIFFERENCE, ThermalLevel(difference), value_c, limit_c, fast_c_s, index)
         if rate:
             causes.add(Cause.FAST_RISE, ThermalLevel(rate), fast_c_s * 60.0, _FAST_C_MIN[rate - 2], fast_c_s, index)
