@@ -171,6 +171,15 @@ def test_one_spot_is_seen_under_load() -> None:
     assert Cause.DIFFERENCE in kinds(pack.run(8, {0: 0.2, 1: 0.6, 2: 0.2, 3: 0.2}))
 
 
+@pytest.mark.parametrize("wrong_a", [900.0, -9000.0, 1e9])
+def test_one_wrong_current_explains_no_spot(wrong_a: float) -> None:
+    pack = quiet()
+    pack.others = replace(pack.others, current_a=wrong_a)
+    pack.frame()
+    pack.others = replace(pack.others, current_a=10.0)
+    assert Cause.DIFFERENCE in kinds(pack.run(12, {1: 0.1}))
+
+
 def test_fast_rise_stops_within_a_minute() -> None:
     pack = quiet(frame_s=0.5)
     said = pack.run(0.75, {1: 20.0})

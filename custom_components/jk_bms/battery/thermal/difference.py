@@ -18,7 +18,9 @@ _FIRST_LEARNING_S: Final = 600.0
 _FIRST_HABIT_S: Final = 200.0
 _HABIT_S: Final = 7200.0
 _SUSPICIOUS_HABIT_S: Final = 43200.0
-_HEATED_HABITS_S: Final = ((3600.0, 1800.0), (21_600.0, 3600.0))
+_DOUBLED_S: Final = 3600.0
+_EVENED_S: Final = 21_600.0
+_HEATED_HABITS_S: Final = ((_DOUBLED_S, 1800.0), (_EVENED_S, 3600.0))
 """How long after the heater, and the memory until then."""
 _LONGEST_STEP_S: Final = 120.0
 _FALLING_C_S: Final = -0.3 / 60
@@ -55,8 +57,9 @@ def heater_factor(heated_s: float) -> float:
 
     They are doubled for an hour, and back to what they are once the pack has evened out.
     """
-    (doubled_s, _), (evened_s, _) = _HEATED_HABITS_S
-    return 1.0 + max(0.0, min(1.0, (evened_s - heated_s) / (evened_s - doubled_s)))
+    if heated_s >= _EVENED_S:
+        return 1.0
+    return min(2.0, 1.0 + (_EVENED_S - heated_s) / (_EVENED_S - _DOUBLED_S))
 
 
 class Unlikeness:

@@ -87,8 +87,8 @@ _DRIFT_C_S: Final = 0.015 / 60
 _STILL_RISING_C_S: Final = 0.01 / 60
 _RISING_C_S: Final = 0.02 / 60
 _FAST_C_MIN: Final = (3.0, 8.0)
-_MOST_A: Final = 10_000.0
-"""More than any board can measure."""
+_MOST_A: Final = 1000.0
+"""The settings of the boards end at 600 A; one wrong frame must not explain an hour of heat."""
 _SECOND_C_S: Final = 3.0 / 60
 _SAG_MV: Final = 25.0
 _FAN_GAIN_C: Final = 2.0
