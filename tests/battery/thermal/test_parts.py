@@ -174,25 +174,25 @@ def test_what_healthy_cells_may_part_by_is_allowed_on_top() -> None:
     assert judged(4.9, 0.0, 600, allowed_c=1.0)[0] == 2
 
 
-def unlike(minutes: float, *, joule_c_min: float, common_c_min: float, learned: bool = True) -> float:
+def unlike(minutes: float, *, heats_c_min: float, common_c_min: float, learned: bool = True) -> float:
     """Return what is allowed after some minutes of a load."""
     unlikeness = Unlikeness(learned=learned)
     for index in range(round(minutes * 12)):
-        unlikeness.step(25.0 + common_c_min * index / 12, joule_c_min / 60, 5.0)
+        unlikeness.step(25.0 + common_c_min * index / 12, heats_c_min / 60, 5.0)
     return unlikeness.allowed_c
 
 
 def test_a_load_parts_unlike_cells_until_it_has_become_a_habit() -> None:
     # 200 A in 280 Ah: 0.2 °C/min. x = 2·(e^(-t/120) - e^(-t/60)) of 12 °C is at its height after 83 minutes.
-    assert unlike(10, joule_c_min=0.0, common_c_min=0.0) == 0.0
-    assert unlike(83, joule_c_min=0.2, common_c_min=0.0) == pytest.approx(0.25 * 12 * 0.5, rel=0.02)
-    assert unlike(600, joule_c_min=0.2, common_c_min=0.0) < 0.1
-    assert unlike(83, joule_c_min=0.2, common_c_min=0.0, learned=False) < unlike(83, joule_c_min=0.2, common_c_min=0.0)
+    assert unlike(10, heats_c_min=0.0, common_c_min=0.0) == 0.0
+    assert unlike(83, heats_c_min=0.2, common_c_min=0.0) == pytest.approx(0.25 * 12 * 0.5, rel=0.02)
+    assert unlike(600, heats_c_min=0.2, common_c_min=0.0) < 0.1
+    assert unlike(83, heats_c_min=0.2, common_c_min=0.0, learned=False) < unlike(83, heats_c_min=0.2, common_c_min=0.0)
 
 
 def test_a_warmer_pack_parts_unlike_cells_a_little() -> None:
     # 0.3 °C/min for two hours: 36 °C, of which the habit lags behind by 36·e^(-1) on the way to it.
-    assert unlike(120, joule_c_min=0.0, common_c_min=0.3) == pytest.approx(0.02 * 36 * (1 - exp(-1)), rel=0.02)
+    assert unlike(120, heats_c_min=0.0, common_c_min=0.3) == pytest.approx(0.02 * 36 * (1 - exp(-1)), rel=0.02)
 
 
 def test_the_load_that_ends_parts_them_as_well() -> None:

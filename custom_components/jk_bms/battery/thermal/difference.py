@@ -4,9 +4,9 @@ Every probe has a habit, its usual offset from the others; what remains is the d
 and hardly at all while the difference is suspicious: an anomaly must not become the habit. Slopes lead: what a probe
 will be in some minutes, if it goes on to leave the others as it does, counts as if it was there.
 
-A heavy load tells cells apart that are only unlike: resistances differ by some 8 %, losses by some 5 % (standard
-deviations of thick cells). What that can make of the heat since the habit was learned is allowed on top of the
-thresholds.
+What heats all cells tells apart those that are only unlike: resistances differ by some 8 %, losses by some 5 %
+(standard deviations of thick cells), sun and heater mats give some cells a quarter more. What that can make of the heat
+since the habit was learned is allowed on top of the thresholds.
 """
 
 from __future__ import annotations
@@ -33,8 +33,8 @@ _COARSE_FACTOR: Final = 2.5
 _LEAD_S: Final = (480.0, 480.0, 240.0)
 _EVENING_S: Final = 3600.0
 """In which a cell shares with its neighbours and the air what it has more than they."""
-_UNLIKE_RESISTANCE: Final = 0.25
-"""A cell against the median of the others: 8 % · √(1 + 1/2), two and a half times."""
+_UNLIKE_HEAT: Final = 0.25
+"""A cell's resistance against the median of the others: 8 % · √(1 + 1/2), two and a half times; one side in the sun."""
 _UNLIKE_LOSS: Final = 0.02
 """5 % of 0.6 W/K in 1.5 W/K to air and neighbours, two and a half times, of the 0.4 that is between cells and air."""
 
@@ -73,18 +73,18 @@ class Unlikeness:
         self._habit_warm_c: float | None = None
         self.allowed_c = 0.0
 
-    def step(self, common_c: float, joule_c_s: float, since_s: float) -> None:
-        """Take the common temperature and the heating by the load over the last seconds."""
+    def step(self, common_c: float, heats_c_s: float, since_s: float) -> None:
+        """Take the common temperature, and what has heated all of them over the last seconds."""
         if self._habit_warm_c is None:
             self._habit_warm_c = common_c
         evened = 1.0 - exp(-since_s / _EVENING_S)
-        self._heated_c += (joule_c_s * _EVENING_S - self._heated_c) * evened
+        self._heated_c += (heats_c_s * _EVENING_S - self._heated_c) * evened
         step_s = min(since_s, _LONGEST_STEP_S)
         learned = min(1.0, step_s / (_FIRST_HABIT_S if self._learned_s < _FIRST_LEARNING_S else _HABIT_S))
         self._learned_s += step_s
         self._habit_heated_c += (self._heated_c - self._habit_heated_c) * learned
         self._habit_warm_c += (common_c - self._habit_warm_c) * learned
-        self.allowed_c = _UNLIKE_RESISTANCE * abs(self._heated_c - self._habit_heated_c) + _UNLIKE_LOSS * abs(
+        self.allowed_c = _UNLIKE_HEAT * abs(self._heated_c - self._habit_heated_c) + _UNLIKE_LOSS * abs(
             common_c - self._habit_warm_c
         )
 

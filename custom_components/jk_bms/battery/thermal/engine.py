@@ -21,11 +21,12 @@ there (delay to a level as a share of the reference's, mean over the faults; err
   prior on within minutes; least squares over ten-minute means take days, and the sun for the charger.
 - Habits are learned within an hour for six hours after the heater, and the thresholds take as long to come back: two
   months of winter with a probe on an end cell gave 22 false differences before, 2 with the first and none with both.
-- A heavy load tells unlike cells apart: 0.25 of the heat that it has made since the habits were learned, and 0.02 of
-  all warmth, on top of the thresholds: a false difference in 12 of 40 runs of common heat and heavy loads before, one
-  of them of level 3, in none since. It costs 0.66 to 0.71 of the reference's delays. To learn the shares of each probe
-  in load, warmth and heater instead leaves no less than habits do (least squares over two months, 0.54 for 0.57 °C on
-  an end cell in winter, 0.48 for 0.30 on another in spring).
+- What heats all cells tells the unlike ones apart: 0.25 of the heat that has come since the habits were learned, by
+  load or unexplained, and 0.02 of all warmth, on top of the thresholds. A false difference in 12 of 40 runs of common
+  heat and heavy loads before, one of level 3; none since, nor level 3 for a heater mat that nobody tells of, which the
+  load alone leaves. It costs 0.66 to 0.71 of the reference's delays. To learn the shares of each probe in load, warmth
+  and heater instead leaves no less than habits do (least squares over two months, 0.54 for 0.57 °C on an end cell in
+  winter, 0.48 for 0.30 on another in spring).
 - The voltage witness within 3.15 to 3.40 V cried 91 times a year, all at the ends of the curve or with a habit learned
   there; by the voltage without the load, 3.20 to 3.346 V for a quarter of an hour, not once in 90 days.
 - The second of two surprising readings moves the slow slope, not the first: in return no single frame raises a level.
@@ -310,9 +311,9 @@ class ThermalEngine:
             self._load.step(square_a2, since_s)
             self._mosfets.heat(square_a2, since_s)
         if self._common_c is not None:
-            # Where nobody knows the current, all that heats all of them may be the load.
-            load_c_s = model.joule_c_s_a2 * self._load.lagged_a2 if known else max(0.0, self._unexplained_c_s or 0.0)
-            self._unlikeness.step(self._common_c, load_c_s, since_s)
+            # What heats all of them, known or not, heats them unevenly.
+            heats_c_s = model.joule_c_s_a2 * self._load.lagged_a2 + max(0.0, self._unexplained_c_s or 0.0)
+            self._unlikeness.step(self._common_c, heats_c_s, since_s)
         swing_c_s = _SWING * model.joule_c_s_a2 * self._load.spread_a2
         for probe in self._probes:
             if probe.count:
