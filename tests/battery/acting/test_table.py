@@ -219,12 +219,17 @@ def test_cooling_not_there() -> None:
     assert again.failing == []
     again.run(20)
     assert again.failing == ["cooling"]
-    # It isn't waited for the next try when it is there again.
-    again.deaf = set()
-    again.mark()
-    again.on[FAN] = False
-    again.step()
-    assert again.orders == [(FAN, True)]
+    # What comes back is not kept waiting for the next try.
+    tried = Scene()
+    tried.deaf = {FAN}
+    tried.get(1)
+    tried.run(16)
+    tried.mark()
+    tried.on[FAN] = None
+    tried.step()
+    tried.on[FAN] = False
+    tried.step()
+    assert tried.orders == [(FAN, True)]
 
 
 def test_cooling_gone_while_it_runs() -> None:
