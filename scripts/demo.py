@@ -87,11 +87,14 @@ async def fail(home: DemoHome, simulator: Simulator, entity_id: Callable[[str], 
     await tell(home, entity_id, began_s)
 
 
-async def furnish(
-    home: DemoHome, pack: Pack, entry: Entry, guardian_mode: str, *, is_new: bool
-) -> Callable[[str], str]:
-    """Make one pack ready to try everything on, with a page; return what finds its entities by their keys."""
-    if is_new:
+async def furnish(home: DemoHome, pack: Pack, entry: Entry, guardian_mode: str) -> Callable[[str], str]:
+    """Make one pack ready to try everything on, with a page; return what finds its entities by their keys.
+
+    What its owner has changed since the page is there stays so.
+    """
+    dashboards = cast("list[dict[str, str]]", await home.command("lovelace/dashboards/list"))
+    is_furnished = any(dashboard["url_path"] == PAGE for dashboard in dashboards)
+    if not is_furnished:
         await home.set_options(entry, permission="all", advanced={})
         await home.set_options(entry, "actions", **ACTIONS)
         await home.set_options(entry, "guardian", guardian_mode=guardian_mode, chemistry="auto", ambient_entity=ROOM)
@@ -100,7 +103,7 @@ async def furnish(
     def entity_id(key: str) -> str:
         return entity_ids[f"{pack.address}_{key}"]
 
-    if is_new:
+    if not is_furnished:
         dashboard = {"url_path": PAGE, "title": "Guardian", "icon": "mdi:shield-half-full", "mode": "storage"}
         await home.command("lovelace/dashboards/create", **dashboard)
         await home.command("lovelace/config/save", url_path=PAGE, config=page(entity_id))
@@ -110,13 +113,12 @@ async def furnish(
 async def show(home: DemoHome, simulator: Simulator, speed: float, short: Short | None) -> None:
     """Set up what there is to see, say where it is, and stay until Home Assistant has ended."""
     await home.add_proxies(simulator.proxies)
-    is_new = not await home.entries()
     entries = await home.confirm_packs(simulator.packs)
     watched = simulator.packs[WATCHED]
     changeable = next(entry for entry in entries if entry["title"] == watched.name)
     # Much faster than in life, everyday heat looks like a fault: only where one is wanted the guardian acts.
     mode = "dry_run" if short is None else "act"
-    entity_id = await furnish(home, watched, changeable, mode, is_new=is_new)
+    entity_id = await furnish(home, watched, changeable, mode)
     print(
         f"\n  {home.address}",
         f"  user      {home.credentials.user}",
