@@ -22,9 +22,9 @@ there (delay to a level as a share of the reference's, mean over the faults; err
 - Habits are learned within an hour for six hours after the heater, and the thresholds take as long to come back: two
   months of winter with a probe on an end cell gave 22 false differences before, 2 with the first and none with both.
 - What heats all cells tells the unlike ones apart: 0.25 of the heat that has come since the habits were learned, by
-  load or unexplained, and 0.02 of all warmth, on top of the thresholds. A false difference in 12 of 40 runs of common
+  load or unexplained, and 0.02 of all warmth, on top of the thresholds. A false difference in 9 of 40 runs of common
   heat and heavy loads before, one of level 3; none since, nor level 3 for a heater mat that nobody tells of, which the
-  load alone leaves. It costs 0.66 to 0.71 of the reference's delays. To learn the shares of each probe in load, warmth
+  load alone leaves. Delays stay at 0.72 of the reference's. To learn the shares of each probe in load, warmth
   and heater instead leaves no less than habits do (least squares over two months, 0.54 for 0.57 °C on an end cell in
   winter, 0.48 for 0.30 on another in spring).
 - The voltage witness within 3.15 to 3.40 V cried 91 times a year, all at the ends of the curve or with a habit learned
