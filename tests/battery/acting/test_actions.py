@@ -465,7 +465,7 @@ def test_cooling_by_hand_ends_by_itself(mode: Mode) -> None:
 
 def test_cooling_by_hand_until_it_is_cool() -> None:
     scene = Scene(mode=Mode.WATCH)
-    scene.thermal = heat(0, hottest_c=35.0)
+    scene.thermal = heat(0, hottest_c=35.0, helps=False)
     scene.actor.cool(scene.now_s, until_c=30.0)
     scene.run(3600, every_s=5)
     assert scene.on[FAN]

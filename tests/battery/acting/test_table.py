@@ -462,6 +462,12 @@ def test_an_action_taken_out_of_the_options() -> None:
     again.run(3700, every_s=5)
     assert (CHARGE, True) not in again.orders
     assert (DISCHARGE, True) in again.orders
+    emergency = Scene()
+    emergency.get(4)
+    again = emergency.restarted(config=replace(BY_BOARD, stop_discharge=None, both_off=None))
+    again.get(0)
+    again.run(3700, every_s=5)
+    assert [order for order in again.orders if order[0] is not FAN] == []
 
 
 def test_another_pack_holds_it_too() -> None:
