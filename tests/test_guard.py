@@ -94,6 +94,16 @@ async def test_a_hazard_with_its_cause(packs: Packs) -> None:
     assert hazard["cause"] == "cell_high"
 
 
+async def test_another_cause_of_the_same_level_is_told_at_once(packs: Packs) -> None:
+    pack = await packs.add(*PACK_32S)
+    frames = Frames(packs, pack)
+    await frames.run(3, **ONE_HIGH)
+    assert pack.get("guardian_level").attributes["cause"] == "cell_high"
+    await frames.run(67, **hot(56.0))
+    level = pack.get("guardian_level")
+    assert (level.state, level.attributes["cause"]) == ("critical", "charge_hot")
+
+
 @pytest.mark.usefixtures("all_enabled")
 async def test_a_pack_that_warms(packs: Packs) -> None:
     pack = await packs.add(*PACK_32S)

@@ -35,6 +35,8 @@ class PackDescription(EntityDescription):
     attributes_fn: Callable[[PackState], Mapping[str, object]] | None = None
     attributes_in_turn: bool = False
     """Whether attributes alone are no news ahead of their turn, such as a countdown."""
+    prompt_attribute: str | None = None
+    """The one that is news at once all the same, such as a cause."""
     delta: Delta | None = None
     """How much of a change is news; None where every change is."""
     of_link: bool = False
@@ -175,7 +177,12 @@ class JkBmsEntity(CoordinatorEntity[JkBmsCoordinator]):
         available = (state.fresh or description.of_link) and not (
             description.of_guardian and state.acting.mode is Mode.OFF
         )
-        waits = description.attributes_in_turn and not in_turn
+        prompt = description.prompt_attribute
+        waits = (
+            description.attributes_in_turn
+            and not in_turn
+            and (prompt is None or (attributes or {}).get(prompt) == (self._attributes or {}).get(prompt))
+        )
         if available is self._available and (waits or attributes == self._attributes):
             published = self._value
             if value == published:

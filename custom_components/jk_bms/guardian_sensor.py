@@ -116,6 +116,7 @@ _SENSORS: Final = (
         value_fn=lambda state: state.assessment.level.name.lower(),
         attributes_fn=_guardian_attributes,
         attributes_in_turn=True,
+        prompt_attribute="cause",
         of_link=True,
         device_class=SensorDeviceClass.ENUM,
         options=[level.name.lower() for level in GuardianLevel],
