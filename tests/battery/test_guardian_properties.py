@@ -155,7 +155,7 @@ temperatures = st.one_of(
 )
 nonsense = st.fixed_dictionaries(
     {
-        "cells_v": st.lists(st.one_of(st.none(), st.floats(0.1, 4.3)), min_size=1, max_size=16).filter(any).map(tuple),
+        "cells_v": st.lists(st.one_of(st.none(), st.floats(0.1, 5.0)), min_size=1, max_size=16).filter(any).map(tuple),
         "pack_voltage_v": st.one_of(st.none(), st.just(nan), st.floats(0, 100)),
         "current_a": st.one_of(st.none(), st.sampled_from((nan, inf, -1e9)), st.floats(-400, 400)),
         **{f"temperature_{probe}_c": temperatures for probe in (1, 2, 4, 5)},

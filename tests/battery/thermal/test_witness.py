@@ -139,6 +139,13 @@ def test_collapse_needs_two_frames_and_no_neighbours() -> None:
     assert witness.sag is Sag.NONE
 
 
+def test_one_wrong_reading_makes_no_collapse_of_all_that_follow() -> None:
+    witness = VoltageWitness(280, None, ())
+    for second, voltage_v in enumerate((3.3, 3.3, 5.0, 3.3, 3.3, 3.3)):
+        witness.step((voltage_v,) * 4, 0.0, (), float(second))
+        assert witness.sag is Sag.NONE
+
+
 def test_other_number_of_cells_begins_anew() -> None:
     cells = Cells()
     cells.witness.step((3.3,) * 8, 0.0, (), cells.now_s + 5)

@@ -61,6 +61,7 @@ class VoltageWitness:
         "_current_var_a2",
         "_good_v",
         "_habit_v",
+        "_last_v",
         "_learned_s",
         "_ohm",
         "_plateau_s",
@@ -85,6 +86,7 @@ class VoltageWitness:
         self._habit_v = array("d", habits_v)
         self._covariance = array("d", bytes(8 * len(habits_v)))
         self._good_v = array("d", bytes(8 * len(habits_v)))
+        self._last_v = array("d", bytes(8 * len(habits_v)))
         self._learned_s = _HABIT_S if habits_v else 0.0
         self._current_mean_a = 0.0
         self._current_var_a2 = 0.0
@@ -127,20 +129,20 @@ class VoltageWitness:
             self.sag, self.cell = max(self.sag, Sag.CLEAR), self._collapsed
 
     def _resize(self, count: int) -> None:
-        self._habit_v, self._covariance, self._good_v = (array("d", bytes(8 * count)) for _ in range(3))
+        self._habit_v, self._covariance, self._good_v, self._last_v = (array("d", bytes(8 * count)) for _ in range(4))
         self._learned_s = 0.0
         self._collapse = self._collapsed = -1
 
     def _see_collapse(self, voltages_v: tuple[float | None, ...]) -> None:
-        """A quarter of a cell's voltage gone at once, in two frames."""
+        """A quarter of a cell's voltage gone at once, in two frames, against what it had in two others."""
         fallen = -1
-        good_v = self._good_v
+        good_v, last_v = self._good_v, self._last_v
         for cell, voltage_v in enumerate(voltages_v):
             if voltage_v is not None and 0.0 < voltage_v < _HIGHEST_V:
                 if voltage_v < _COLLAPSE_SHARE * good_v[cell]:
                     fallen = cell
                 else:
-                    good_v[cell] = voltage_v
+                    good_v[cell], last_v[cell] = min(voltage_v, last_v[cell]), voltage_v
         self._collapsed = fallen if fallen == self._collapse else -1
         self._collapse = fallen
 
