@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from random import Random
 from typing import Any
 
 from hypothesis import given
@@ -157,3 +158,34 @@ def test_never(config: ActionsConfig, life: list[tuple[tuple[Any, ...], float]])
     for event, after_s in life:
         judge.happen(*event)
         judge.step(after_s)
+
+
+def restless(random: Random) -> tuple[Any, ...]:
+    """Return what makes much happen in an hour: levels that come and go, things that answer or don't."""
+    match random.randrange(10):
+        case 0 | 1 | 2 | 3:
+            level = random.choice([0, 0, 0, 1, 2, 3, 3, 3, 4] if random.random() < 0.1 else [0, 1, 3])
+            return "heat", level, {"hottest_c": random.choice([50.0, 59.0])}
+        case 4:
+            kinds = random.sample(KINDS, random.randrange(2))
+            return "hazards", [(kind, Level.CRITICAL) for kind in kinds]
+        case 5:
+            return "by hand", random.choice(list(Target)), random.choice([True, True, False, None])
+        case 6:
+            return "deaf", random.choice(list(Target))
+        case 7:
+            return random.choice([("fresh", False), ("fresh", True), ("fresh", True), ("fresh", True)])
+        case 8:
+            return random.choice([("restart", 20.0), ("reset",), ("unknown",), ("mode", Mode.ACT)])
+    return random.choice([("nothing",), ("heat", 0, {"blind_since_s": 0.0}), ("mode", Mode.WATCH), ("mode", Mode.ACT)])
+
+
+@given(st.sampled_from(CONFIGS[:3]), st.integers(0, 2**32))
+@hypothesis_settings(deadline=None, max_examples=40)
+def test_never_in_a_restless_life(config: ActionsConfig, seed: int) -> None:
+    random = Random(seed)
+    judge = Judge(replace(config, cooling=Cooling(least_run_s=5)))
+    for _ in range(300):
+        judge.happen(*restless(random))
+        for _ in range(random.randrange(1, 12)):
+            judge.step(random.choice([0.5, 5.0, 20.0]))
