@@ -404,14 +404,19 @@ def of_variants(varied: Sequence[variants.Varied], rows: Sequence[Scenario]) -> 
     return figures
 
 
-def of_cost(measured: Mapping[str, float]) -> list[Figure]:
-    """Return 10.7."""
-    return [
-        Figure("10.7", "µs a frame, median", measured["us_per_frame_median"], None, 100, 50),
-        Figure("10.7", "bytes of state, its numbers alone", measured["state_bytes_of_numbers"], None, 3000, 2000),
-        Figure("10.7", "bytes of state, as objects of Python", measured["state_bytes"], None, 3000, 2000),
-        Figure(
-            "10.7", "bytes of numbers grown",
-            measured["state_bytes_of_numbers"] - measured["state_bytes_of_numbers_early"], None, 0,
-        ),
-    ]  # fmt: skip
+def of_cost(engine: Mapping[str, float], guardian: Mapping[str, Mapping[str, float]]) -> list[Figure]:
+    """Return 10.7, of the heat engine alone and of the whole guardian."""
+    figures = [
+        Figure("10.7", "engine: µs a frame, median", engine["us_per_frame_median"], None, 100, 50),
+        Figure("10.7", "engine: bytes of its numbers", engine["state_bytes_of_numbers"], None, 3000, 2000),
+        Figure("10.7", "engine: bytes as objects of Python", engine["state_bytes"]),
+    ]
+    for pack, measured in guardian.items():
+        name = f"guardian, {pack.replace('_', ' ')}"
+        figures += [
+            Figure("10.7", f"{name}: µs a frame, median", measured["us_per_frame_median"], None, 100),
+            Figure("10.7", f"{name}: bytes of its numbers", measured["bytes_of_numbers"], None, 3000),
+            Figure("10.7", f"{name}: bytes as objects of Python", measured["bytes_of_objects"]),
+            Figure("10.7", f"{name}: bytes of numbers grown", measured["bytes_of_numbers_grown"], None, 0),
+        ]
+    return figures
