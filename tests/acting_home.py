@@ -10,6 +10,7 @@ from typing import Any
 from homeassistant.components import persistent_notification
 from homeassistant.const import ATTR_ENTITY_ID, STATE_OFF, STATE_ON, Platform
 from homeassistant.core import HomeAssistant, ServiceCall, split_entity_id
+from homeassistant.helpers import config_validation as cv
 from homeassistant.util.hass_dict import HassKey
 from pytest_homeassistant_custom_component.common import async_fire_time_changed
 
@@ -19,6 +20,7 @@ from custom_components.jk_bms.bms.telemetry import Settings
 from .pack_values import DEVICE_INFO_32S, SETTINGS_32S, telemetry_32s
 from .packs import ADDRESS, Pack, Packs
 
+NEVER = 99
 _APPLIANCES: HassKey[list[Appliance]] = HassKey("appliances")
 _SETTINGS = replace(SETTINGS_32S, charge_overtemperature_c=80.0, discharge_overtemperature_c=80.0)
 _THRESHOLDS = {
@@ -45,6 +47,8 @@ class Appliance:
         self.obeys = True
         self.fails_with: Exception | None = None
         self.hangs = False
+        self.sticks_after = NEVER
+        """Calls that it obeys, before it does so no more, or fails with `fails_with`."""
         hass.data.setdefault(_APPLIANCES, []).append(self)
         if state is not None:
             self.set(state)
@@ -58,22 +62,30 @@ class Appliance:
     def set(self, state: str) -> None:
         self.hass.states.async_set(self.entity_id, state, self.attributes)
 
-    def plug_in(self) -> None:
-        """Take the calls, in place of the platform that pack entities brought with them."""
-        for service in ("turn_on", "turn_off", "set_hvac_mode"):
-            self.hass.services.async_register(split_entity_id(self.entity_id)[0], service, self._serve)
-
-    async def _serve(self, call: ServiceCall) -> None:
-        assert call.data[ATTR_ENTITY_ID] == [self.entity_id] or call.data[ATTR_ENTITY_ID] == self.entity_id
+    async def serve(self, call: ServiceCall) -> None:
         mode = call.data.get("hvac_mode")
         self.calls.append(call.service if mode is None else f"{call.service} {mode}")
         self.told.append(bool(notifications(self.hass)))
         if self.hangs:
             await asyncio.Event().wait()
-        if self.fails_with:
+        stuck = len(self.calls) > self.sticks_after
+        if self.fails_with and (stuck or self.sticks_after == NEVER):
             raise self.fails_with
-        if self.obeys:
+        if self.obeys and not stuck:
             self.set(mode or (STATE_ON if call.service == "turn_on" else STATE_OFF))
+
+
+def plug_in(hass: HomeAssistant) -> None:
+    """Have the appliances take the calls, in place of the platforms that a pack's entities brought with them."""
+    appliances = {appliance.entity_id: appliance for appliance in hass.data.get(_APPLIANCES, [])}
+
+    async def serve(call: ServiceCall) -> None:
+        for entity_id in cv.ensure_list(call.data[ATTR_ENTITY_ID]):
+            await appliances[entity_id].serve(call)
+
+    for domain in {split_entity_id(entity_id)[0] for entity_id in appliances}:
+        for service in ("turn_on", "turn_off", "set_hvac_mode"):
+            hass.services.async_register(domain, service, serve)
 
 
 def notifications(hass: HomeAssistant) -> dict[str, persistent_notification.Notification]:
@@ -107,8 +119,7 @@ class Plant:
         first = telemetry_32s(temperature_1_c=celsius, temperature_2_c=celsius - spread_c, mos_temperature_c=celsius)
         options = {"guardian_mode": "act", "permission": "switches", "thresholds": _THRESHOLDS} | options
         pack = await packs.add(DEVICE_INFO_32S, _SETTINGS, first, address=address, **options)
-        for appliance in pack.hass.data.get(_APPLIANCES, []):
-            appliance.plug_in()
+        plug_in(pack.hass)
         plant = cls(packs, pack)
         plant.celsius = plant.reads_c = celsius
         plant.spread_c = spread_c

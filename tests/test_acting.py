@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
+from unittest.mock import patch
 
 import pytest
 from homeassistant.components.climate.const import HVACMode
+from homeassistant.config_entries import ConfigEntryState
 from homeassistant.const import STATE_OFF, STATE_ON, STATE_UNAVAILABLE, STATE_UNKNOWN, Platform
 from homeassistant.core import Event, HomeAssistant
 from homeassistant.exceptions import HomeAssistantError
 from homeassistant.setup import async_setup_component
+from pytest_homeassistant_custom_component.common import async_fire_time_changed
 
 from custom_components.jk_bms.bms.link import LinkProblem
+from custom_components.jk_bms.coordinator import START_TIMEOUT_S
 
 from .acting_home import Appliance, Plant, notifications
 from .packs import Packs
@@ -76,6 +81,7 @@ async def test_cooling(packs: Packs, hass: HomeAssistant, domain: str) -> None:
         ([HVACMode.OFF, HVACMode.HEAT, HVACMode.COOL], "off", "set_hvac_mode cool", "set_hvac_mode off"),
         ([HVACMode.OFF, HVACMode.HEAT, HVACMode.FAN_ONLY], "heat", "set_hvac_mode fan_only", "set_hvac_mode heat"),
         ([HVACMode.AUTO], "off", "turn_on", "turn_off"),
+        ([HVACMode.OFF, HVACMode.COOL], STATE_UNKNOWN, "set_hvac_mode cool", "set_hvac_mode off"),
     ],
 )
 async def test_an_air_conditioner(
@@ -88,7 +94,7 @@ async def test_an_air_conditioner(
     assert cooler.calls == [on]
     await plant.pack.coordinator.acting.async_stop_cooling()
     assert cooler.calls == [on, off]
-    assert cooler.state == before
+    assert cooler.state == ("off" if before == STATE_UNKNOWN else before)
 
 
 async def test_an_air_conditioner_that_lags_heats_again(packs: Packs, hass: HomeAssistant) -> None:
@@ -245,7 +251,8 @@ async def test_other_modes_send_nothing(packs: Packs, hass: HomeAssistant, mode:
         packs, celsius=HOT_C, guardian_mode=mode, stop_charge_switch="switch.charger", **FAN, **BOARD
     )
     await plant.run(120)
-    assert not (fan.calls or charger.calls or plant.pack.link.written)
+    assert (fan.calls, charger.calls) == ([], [])
+    assert plant.pack.link.written == []
     assert {each["event_type"] for each in told} == ({"would_start"} if mode == "dry_run" else set())
     would = [each["target"] for each in told]
     assert sorted(would) == (
@@ -450,6 +457,30 @@ async def test_what_ends_late_changes_nothing_any_more(packs: Packs, hass: HomeA
     acting.look_again()
     assert acting.decision is looked
     await acting.async_stop()
+
+
+async def test_before_the_first_frame_nobody_is_told_anything(packs: Packs, hass: HomeAssistant) -> None:
+    fan = Appliance(hass, "fan.rack")
+    setting_up = hass.async_create_task(packs.add(guardian_mode="act", **FAN))
+    for _ in range(START_TIMEOUT_S // 5):
+        await asyncio.sleep(0)
+        packs.tick(5)
+        async_fire_time_changed(hass)
+        fan.set(STATE_UNAVAILABLE)
+        fan.set(STATE_OFF)
+    pack = await setting_up
+    assert pack.entry.state is ConfigEntryState.SETUP_RETRY
+    assert (fan.calls, notifications(hass)) == ([], {})
+
+
+async def test_frames_are_looked_at_once(packs: Packs) -> None:
+    plant = await Plant.add(packs)
+    acting = plant.pack.coordinator.acting
+    with patch.object(acting, "look_again") as look_again:
+        for _ in range(10):
+            await plant.silence(1)
+            await plant.run(1)
+    look_again.assert_not_called()
 
 
 async def test_the_notification_speaks_german(packs: Packs, hass: HomeAssistant) -> None:
