@@ -41,7 +41,7 @@ HACS_KEYS = {
     *("country", "filename", "hide_default_branch", "homeassistant", "name", "persistent_directory", "zip_release"),
 }
 # What an integration may import without depending on it, beside the entity platforms
-ALWAYS_THERE = {"diagnostics", "homeassistant", "repairs", "system_health"}
+ALWAYS_THERE = {"diagnostics", "homeassistant", "persistent_notification", "repairs", "system_health"}
 
 SLUG = re.compile(r"[a-z0-9]+(?:[-_][a-z0-9]+)*")
 UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")

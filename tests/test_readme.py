@@ -12,14 +12,15 @@ from typing import Any
 import pytest
 from homeassistant.util.yaml import parse_yaml
 
+from custom_components.jk_bms.action_event import GUARDIAN_ACTION
 from custom_components.jk_bms.binary_sensor import BINARY_SENSORS
-from custom_components.jk_bms.button import ACKNOWLEDGE, READ_AGAIN, RESTART, SET_CLOCK
+from custom_components.jk_bms.button import ACKNOWLEDGE, EMERGENCY_STOP, READ_AGAIN, RESTART, SET_CLOCK
 from custom_components.jk_bms.event import ALARM, SETTING_CHANGED
 from custom_components.jk_bms.log_event import LOG_ENTRY
 from custom_components.jk_bms.number import NUMBERS
-from custom_components.jk_bms.select import SELECTS
+from custom_components.jk_bms.select import GUARDIAN_MODE, SELECTS
 from custom_components.jk_bms.sensor import ENERGIES, SENSORS
-from custom_components.jk_bms.switch import PAUSE, SETTING_SWITCHES
+from custom_components.jk_bms.switch import COOLING, PAUSE, SETTING_SWITCHES
 
 PROJECT = Path(__file__).parent.parent
 ACTIONS: Any = parse_yaml((PROJECT / "custom_components/jk_bms/services.yaml").read_text(encoding="utf-8"))
@@ -27,11 +28,11 @@ DOCUMENTS = [PROJECT / "README.md", PROJECT / "CONTRIBUTING.md", *sorted((PROJEC
 DESCRIPTIONS = {
     "sensor": (*SENSORS, *ENERGIES),
     "binary_sensor": BINARY_SENSORS,
-    "button": (READ_AGAIN, ACKNOWLEDGE, SET_CLOCK, RESTART),
-    "event": (ALARM, SETTING_CHANGED, LOG_ENTRY),
+    "button": (READ_AGAIN, ACKNOWLEDGE, EMERGENCY_STOP, SET_CLOCK, RESTART),
+    "event": (ALARM, SETTING_CHANGED, LOG_ENTRY, GUARDIAN_ACTION),
     "number": NUMBERS,
-    "select": SELECTS,
-    "switch": (PAUSE, *SETTING_SWITCHES),
+    "select": (GUARDIAN_MODE, *SELECTS),
+    "switch": (PAUSE, COOLING, *SETTING_SWITCHES),
 }
 
 
