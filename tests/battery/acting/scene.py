@@ -91,7 +91,8 @@ def heat(
     )
 
 
-def assessed(thermal: ThermalAssessment, hazards: Iterable[Hazard] = ()) -> Assessment:
+def assessed(thermal: ThermalAssessment, hazards: Iterable[Hazard] = (), *, seldom: bool = False) -> Assessment:
+    """Return what is known; `seldom`: being blind for a while is usual."""
     hazards = tuple(hazards)
     level = GuardianLevel(thermal.level or 0)
     found = (Finding(HEAT, HEAT, level, "heat_temperature", 0.0),) if level else ()
@@ -101,7 +102,7 @@ def assessed(thermal: ThermalAssessment, hazards: Iterable[Hazard] = ()) -> Asse
         protection=ProtectionAssessment(hazards=hazards),
         thermal=thermal,
         probes=("temperature_1",),
-        monitoring_lost=False,
+        monitoring_lost=thermal.blind_since_s is not None and not seldom,
     )
 
 
@@ -124,6 +125,7 @@ class Scene:
         self.hazards: tuple[Hazard, ...] = ()
         self.current_a: float | None = 0.0
         self.fresh = True
+        self.seldom = False
         self.held_elsewhere: frozenset[Target] = frozenset()
         self.deaf: set[Target] = set()
         self.ordered: list[tuple[float, Target, bool]] = []
@@ -134,7 +136,7 @@ class Scene:
 
     def step(self, after_s: float = 0.5) -> Decision:
         self.now_s += after_s
-        assessment = None if self.thermal is None else assessed(self.thermal, self.hazards)
+        assessment = None if self.thermal is None else assessed(self.thermal, self.hazards, seldom=self.seldom)
         seen = Seen(dict(self.on), self.current_a, self.fresh, self.held_elsewhere)
         self.decision = self.actor.step(assessment, seen, self.mode, self.now_s)
         self.records += self.decision.records
@@ -185,4 +187,5 @@ class Scene:
         again = Scene(config or self.config, self.mode, restored=stored, elapsed_s=after_s, now_s=5.0)
         again.on, again.thermal, again.hazards = self.on, self.thermal, self.hazards
         again.current_a, again.fresh, again.deaf = self.current_a, self.fresh, self.deaf
+        again.seldom = self.seldom
         return again

@@ -31,6 +31,7 @@ from .scene import (
     DISCHARGE,
     FAN,
     INVERTER,
+    USUAL,
     Scene,
     hazard,
     heat,
@@ -892,3 +893,20 @@ def test_what_cannot_be_read_is_left_out(restored: object) -> None:
     assert scene.records == []
     scene.get(3)
     assert scene.orders == [COOL, OFF]
+
+
+def test_what_is_read_seldom_is_put_back_too() -> None:
+    scene = Scene()
+    scene.seldom = True
+    for level in (3, 3, *[0] * 6):
+        scene.thermal = heat(level)
+        scene.run(60, every_s=5)
+        scene.thermal = heat(level, hottest_c=None, helps=False, hold_a=None, blind_since_s=scene.now_s)
+        scene.run(540, every_s=5)
+    assert scene.on == USUAL
+    scene.seldom = False
+    scene.get(3)
+    scene.mark()
+    scene.thermal = heat(0, blind_since_s=scene.now_s)
+    scene.run(3600, every_s=5)
+    assert scene.orders == [(DISCHARGE, False)], "nothing comes back while it is lost"

@@ -84,7 +84,7 @@ class Actor:
         """Since when heat asks for the discharge to be stopped."""
         self._ends_discharge = False
         self._steady_s: float | None = None
-        """Since when temperatures have come without a gap."""
+        """Since when temperatures have come as they are meant to."""
         self._ordered: Ways = NONE
         self._by_hand: tuple[float, float | None] | None = None
         """When, and at which temperature, cooling by hand ends."""
@@ -207,8 +207,8 @@ class Actor:
             thermal = assessment.thermal
             self._heat, self._cause = int(assessment.thermal.level), cause_of_heat(assessment)
             hottest_c = thermal.hottest_c
-            steady = seen.fresh and thermal.blind_since_s is None
-            if steady:
+            steady = seen.fresh and not assessment.monitoring_lost  # what is read seldom is blind in between
+            if steady and thermal.blind_since_s is None:
                 self._cools = thermal.cooling_helps
         if not steady:
             self._steady_s = None
