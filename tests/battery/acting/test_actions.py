@@ -909,4 +909,4 @@ def test_what_is_read_seldom_is_put_back_too() -> None:
     scene.mark()
     scene.thermal = heat(0, blind_since_s=scene.now_s)
     scene.run(3600, every_s=5)
-    assert scene.orders == [(DISCHARGE, False)], "nothing comes back while it is lost"
+    assert scene.orders == [], "nothing comes back while it is lost"
