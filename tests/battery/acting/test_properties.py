@@ -95,6 +95,10 @@ class Judge:
             case "fails", refused:
                 for command in scene.decision.commands:
                     scene.actor.failed(command, scene.now_s, refused=refused)
+                    if command.target is FAN:
+                        del self.starts_s[len(self.starts_s) - command.on :]
+                    elif not scene.decision.latched:
+                        self.orders_s[_budget(command.target)].pop()
             case "cool", for_s, until_c:
                 until_s = None if for_s is None else scene.now_s + for_s
                 scene.actor.cool(scene.now_s, until_s=until_s, until_c=until_c)
@@ -138,8 +142,7 @@ class Judge:
             if target is FAN:
                 self.starts_s += [self.lived_s] * command.on
             elif not decision.latched:
-                budget = Target.BOARD_CHARGE if target in BOARD else target
-                self.orders_s[budget].append(self.lived_s)
+                self.orders_s[_budget(target)].append(self.lived_s)
         lately = [at_s for at_s in self.starts_s if self.lived_s - at_s < HOUR_S]
         assert len(lately) <= 6, "too many starts"
         for target, orders_s in self.orders_s.items():
@@ -148,6 +151,10 @@ class Judge:
             assert decision.limit_a is None
         assert decision.limit_a is None or decision.limit_a >= 0
         self.ours = {target for target in self.ours if target in decision.held}
+
+
+def _budget(target: Target) -> Target:
+    return Target.BOARD_CHARGE if target in BOARD else target
 
 
 @given(st.sampled_from(CONFIGS), st.lists(st.tuples(events, AFTER_S), max_size=60))

@@ -528,6 +528,22 @@ def test_a_command_that_failed_is_the_one_that_was_given() -> None:
     assert [record.result for record in scene.records] == [Result.PENDING, Result.VERIFIED]
 
 
+def test_what_never_reached_it_is_not_counted() -> None:
+    scene = Scene(replace(BY_BOARD, stop_discharge=None, both_off=None))
+    scene.deaf = {CHARGE}
+    scene.thermal = heat(3)
+    for _ in range(600):
+        for command in scene.step(1).commands:
+            if command.target is CHARGE:
+                scene.actor.failed(command, scene.now_s)
+    assert scene.on[CHARGE]
+    assert len([order for order in scene.orders if order == (CHARGE, False)]) > 8
+    assert (CHARGE, False, Result.LIMITED, "") not in scene.results
+    scene.deaf.clear()
+    scene.run(61, every_s=1)
+    assert not scene.on[CHARGE]
+
+
 def test_an_error_is_not_waited_for() -> None:
     scene = Scene()
     scene.deaf = {FAN}

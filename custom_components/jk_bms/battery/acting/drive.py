@@ -79,6 +79,10 @@ class Budget:
         """Take note that it is done."""
         self._spent_s.append(now_s)
 
+    def give_back(self) -> None:
+        """Take note that the last time came to nothing: it wears nothing out."""
+        self._spent_s.pop()
+
     def state(self, now_s: float) -> list[float]:
         """Return how long ago it was done, for JSON."""
         return [now_s - spent_s for spent_s in self._spent_s]
@@ -110,6 +114,8 @@ class _Effort:
     """Since when it is wanted and isn't there."""
     failing_s: float | None = None
     """Since when that is worth a finding."""
+    spent: bool = False
+    """The last order counts against the budget."""
     limited: bool = False
     """It was done too often of late, and that was said."""
 
@@ -186,7 +192,12 @@ class Drive:
     def fail(self, command: Command, now_s: float, out: Outbox, *, refused: bool) -> None:
         """Take note that a command could not be given."""
         goal = self._active if self._stage is _Stage.ASKED else not self._active
-        if self._effort.asked_s is None or command.on is not goal:
+        if command.on is not goal or command.attempt != self._effort.attempt:
+            return
+        if self._effort.spent:
+            self._effort.spent = False
+            self.budget.give_back()
+        if self._effort.asked_s is None:
             return
         self._failed(now_s, out, Detail.ERROR, Result.REFUSED if refused else Result.FAILED)
         if refused:
@@ -339,7 +350,8 @@ class Drive:
             if not back:
                 self._effort.failing_s = now_s if self._effort.failing_s is None else self._effort.failing_s
             return
-        if not self._urgent and (on or self.target is not Target.COOLING):
+        self._effort.spent = not self._urgent and (on or self.target is not Target.COOLING)
+        if self._effort.spent:
             self.budget.spend(now_s)
         if not back:
             self.began_s = now_s
