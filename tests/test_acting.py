@@ -207,6 +207,22 @@ async def test_what_hangs_stops_nothing_else(packs: Packs, hass: HomeAssistant) 
     assert plant.pack.entry.state.value == "not_loaded"
 
 
+async def test_one_order_at_a_time(packs: Packs, hass: HomeAssistant) -> None:
+    """What is ordered while another order hangs comes after it."""
+    fan = Appliance(hass, "fan.rack")
+    fan.hangs = True
+    plant = await Plant.add(packs, celsius=WARM_C, **FAN)
+    await plant.run(3)
+    fan.hangs = False
+    stopping = hass.async_create_task(plant.pack.coordinator.acting.async_stop_cooling())
+    await plant.settle()
+    assert (fan.calls, stopping.done()) == (["turn_on"], False)
+    for _ in range(16):
+        await plant.silence(1)
+    assert fan.calls == ["turn_on", "turn_off"]
+    await stopping
+
+
 @pytest.mark.parametrize("state", [None, STATE_UNAVAILABLE])
 async def test_what_is_not_there_is_driven_as_soon_as_it_is(
     packs: Packs, hass: HomeAssistant, state: str | None
