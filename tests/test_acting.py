@@ -10,7 +10,7 @@ import pytest
 from homeassistant.components.climate.const import HVACMode
 from homeassistant.config_entries import ConfigEntryState
 from homeassistant.const import STATE_OFF, STATE_ON, STATE_UNAVAILABLE, STATE_UNKNOWN, Platform
-from homeassistant.core import Event, HomeAssistant
+from homeassistant.core import CoreState, Event, HomeAssistant
 from homeassistant.exceptions import HomeAssistantError
 from homeassistant.setup import async_setup_component
 from pytest_homeassistant_custom_component.common import async_fire_time_changed
@@ -239,6 +239,32 @@ async def test_what_is_not_there_is_driven_as_soon_as_it_is(
     assert fan.calls == ["turn_on"], "without waiting for a frame"
     await plant.run(2)
     assert plant.value("guardian_level") == "advisory"
+
+
+async def test_what_is_not_there_yet_has_not_failed(packs: Packs, hass: HomeAssistant) -> None:
+    fan = Appliance(hass, "fan.rack", None)
+    hass.set_state(CoreState.starting)
+    plant = await Plant.add(packs, celsius=WARM_C, **FAN)
+    await plant.run(120, every_s=5)
+    assert plant.value("guardian_level") == "advisory"
+    assert notifications(hass) == {}
+    hass.set_state(CoreState.running)
+    await plant.run(5)
+    assert plant.value("guardian_level") == "warning"
+    fan.set(STATE_OFF)
+    await plant.run(5)
+    assert plant.value("guardian_level") == "advisory"
+
+
+@pytest.mark.parametrize(("mode", "asked"), [("live", 0), ("periodic", 1)])
+async def test_a_board_that_is_read_seldom_is_asked_at_once(packs: Packs, mode: str, asked: int) -> None:
+    plant = await Plant.add(packs, mode=mode, interval=60, celsius=HOT_C, stop_charge=True)
+    changes = plant.pack.coordinator.changes
+    with patch.object(changes, "async_read", side_effect=HomeAssistantError("gone again")) as read:
+        await plant.run(5)
+    assert read.call_count == asked
+    assert plant.pack.link.written == [CHARGE_OFF]
+    assert "failed" not in {result for _, result, _ in plant.results}
 
 
 async def test_an_unknown_state_can_be_driven(packs: Packs, hass: HomeAssistant) -> None:

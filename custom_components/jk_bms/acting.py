@@ -10,12 +10,13 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Collection, Iterable
+from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Final
 
 from homeassistant.config_entries import ConfigEntry
-from homeassistant.core import CALLBACK_TYPE, Event, EventStateChangedData, HomeAssistant, callback
+from homeassistant.core import CALLBACK_TYPE, CoreState, Event, EventStateChangedData, HomeAssistant, callback
 from homeassistant.exceptions import HomeAssistantError, ServiceValidationError
 from homeassistant.helpers.event import async_track_state_change_event, async_track_time_interval
 from homeassistant.helpers.storage import Store
@@ -25,9 +26,10 @@ from homeassistant.util.hass_dict import HassKey
 from .battery.acting.actor import Actor
 from .battery.acting.interface import BOARD, Command, Decision, Mode, Record, Seen, Target
 from .battery.guardian import Assessment
+from .bms.link import LinkMode
 from .bms.telemetry import Settings, Telemetry
 from .changes import Changes
-from .const import DOMAIN
+from .const import CONF_MODE, DOMAIN
 from .driving import Driven
 from .errors import async_message
 from .guard import SILENT_AFTER_S, Guard
@@ -81,6 +83,7 @@ class Acting:
         self._guard = guard
         self._is_fresh = is_fresh
         self._on_news = on_news
+        self._read_seldom = entry.options.get(CONF_MODE) == LinkMode.PERIODIC
         self._config = options.actions
         self._store = _store(hass, entry.entry_id)
         self._urgent = Urgent(hass, entry)
@@ -113,11 +116,14 @@ class Acting:
 
     @property
     def assessment(self) -> Assessment | None:
-        """What the guardian found, and that actions failed, the worst first; None before the first frame."""
-        found = self._guard.assessment
-        if found is None or not self.decision.findings:
+        """What the guardian found, and that actions failed, the worst first; None before the first frame.
+
+        As long as Home Assistant starts, much isn't there yet, and that is no failure.
+        """
+        found, failed = self._guard.assessment, self.decision.findings
+        if found is None or not failed or self._hass.state is not CoreState.running:
             return found
-        findings = sorted((*found.findings, *self.decision.findings), key=lambda each: (-each.level, each.since_s))
+        findings = sorted((*found.findings, *failed), key=lambda each: (-each.level, each.since_s))
         return replace(found, level=findings[0].level, findings=tuple(findings))
 
     @property
@@ -265,6 +271,9 @@ class Acting:
         """Switch something. Raises what there is to raise; it isn't seen yet when this returns."""
         if target in BOARD:
             await self._changes.async_apply({_BOARD_KEYS[target]: on})
+            if self._read_seldom:
+                with suppress(HomeAssistantError):  # While it is asked, the board tells its state, too.
+                    await self._changes.async_read()
             return
         async with asyncio.timeout(ANSWERS_WITHIN_S):
             await self.driven[target].async_drive(on=on)
