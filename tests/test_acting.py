@@ -149,6 +149,16 @@ async def test_a_script_that_does_not_run(packs: Packs, hass: HomeAssistant) -> 
     assert "script.cool didn't run" in next(iter(notifications(hass).values()))["message"]
 
 
+async def test_what_the_board_holds_off_by_itself_did_not_fail(packs: Packs, hass: HomeAssistant) -> None:
+    plant = await Plant.add(packs, stop_charge=True)
+    await plant.run(10, cells_v=(3.62,) * 16)
+    assert plant.pack.link.written == [CHARGE_OFF]
+    await plant.run(600, every_s=2, charge_mosfet=False, current_a=0.0)
+    assert plant.pack.link.written == [CHARGE_OFF, ("charge_switch", True)]
+    assert plant.records[-1].result == "verified"
+    assert plant.value("guardian_level") == "ok"
+
+
 async def test_what_answers_late_has_answered(packs: Packs, hass: HomeAssistant) -> None:
     fan = Appliance(hass, "fan.rack")
     fan.obeys = False

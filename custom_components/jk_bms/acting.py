@@ -88,6 +88,7 @@ class Acting:
         self._store = _store(hass, entry.entry_id)
         self._urgent = Urgent(hass, entry)
         self._telemetry: Telemetry | None = None
+        self._settings: Settings | None = None
         self._orders: dict[Target, Command] = {}
         """What is to be done next, by target."""
         self._running: dict[Target, asyncio.Task[None]] = {}
@@ -181,7 +182,7 @@ class Acting:
         """Decide on what is known now, be it for a frame or for none, and have it carried out."""
         now_s = self._looked_s = self._hass.loop.time()
         if telemetry is not None:
-            self._telemetry = telemetry
+            self._telemetry, self._settings = telemetry, settings
             nominal_ah = None if settings is None else settings.nominal_capacity_ah
             self._actor.adapt(nominal_ah or telemetry.full_charge_capacity_ah)
         before = self.decision
@@ -305,7 +306,14 @@ class Acting:
             None if self._telemetry is None else self._telemetry.current_a,
             self._is_fresh(),
             frozenset({target for target, driven in self.driven.items() if driven.entity_id in held}),
+            frozenset({target for target in BOARD if on[target] is False and self._is_switched_on(target)}),
         )
+
+    def _is_switched_on(self, target: Target) -> bool:
+        settings = self._settings
+        if settings is None:
+            return False
+        return bool(settings.charge_switch if target is Target.BOARD_CHARGE else settings.discharge_switch)
 
     def held_entities(self) -> Collection[str]:
         """Return the entities that this pack needs as they are."""

@@ -127,6 +127,10 @@ class Scene:
         self.fresh = True
         self.seldom = False
         self.held_elsewhere: frozenset[Target] = frozenset()
+        self.holding: set[Target] = set()
+        """What the board doesn't let flow, whatever it is told."""
+        self.barred: set[Target] = set()
+        """What of that is switched on."""
         self.deaf: set[Target] = set()
         self.ordered: list[tuple[float, Target, bool]] = []
         """Every command, by the seconds from the last `mark`."""
@@ -137,7 +141,7 @@ class Scene:
     def step(self, after_s: float = 0.5) -> Decision:
         self.now_s += after_s
         assessment = None if self.thermal is None else assessed(self.thermal, self.hazards, seldom=self.seldom)
-        seen = Seen(dict(self.on), self.current_a, self.fresh, self.held_elsewhere)
+        seen = Seen(dict(self.on), self.current_a, self.fresh, self.held_elsewhere, frozenset(self.barred))
         self.decision = self.actor.step(assessment, seen, self.mode, self.now_s)
         self.records += self.decision.records
         for command in self.decision.commands:
@@ -147,7 +151,9 @@ class Scene:
 
     def obey(self, command: Command) -> None:
         if command.target not in self.deaf and self.on[command.target] is not None:
-            self.on[command.target] = command.on
+            held = command.target in self.holding
+            self.on[command.target] = command.on and not held
+            self.barred = self.barred | {command.target} if held and command.on else self.barred - {command.target}
 
     def run(self, seconds: float, every_s: float = 0.5) -> Decision:
         """Let frames come for a time."""

@@ -895,6 +895,30 @@ def test_what_cannot_be_read_is_left_out(restored: object) -> None:
     assert scene.orders == [COOL, OFF]
 
 
+def test_what_the_board_holds_off_by_itself_is_put_back_for_all_that() -> None:
+    scene = Scene()
+    scene.get(3)
+    scene.run(30)
+    scene.mark()
+    scene.holding = {CHARGE}
+    scene.get(0)
+    scene.run(600, every_s=1)
+    assert (CHARGE, True) in scene.orders
+    assert scene.orders.count((CHARGE, True)) == 1
+    assert (CHARGE, True, Result.VERIFIED, "") in scene.results
+    assert scene.failing == []
+
+
+def test_a_dry_run_with_a_board_that_holds_something_off() -> None:
+    scene = Scene(mode=Mode.DRY_RUN)
+    scene.get(3)
+    scene.run(30)
+    scene.on[CHARGE], scene.barred = False, {CHARGE}
+    scene.mark()
+    scene.run(30)
+    assert CHARGE not in {record.target for record in scene.records}
+
+
 def test_what_is_read_seldom_is_put_back_too() -> None:
     scene = Scene()
     scene.seldom = True

@@ -274,6 +274,26 @@ def test_charge_off_before() -> None:
     assert (DISCHARGE, True) in scene.orders
 
 
+def test_off_by_the_board_itself_and_still_switched_on() -> None:
+    scene = Scene(replace(BY_BOARD, stop_discharge=None))
+    scene.on[CHARGE], scene.barred = False, {CHARGE}
+    scene.get(3)
+    scene.run(30)
+    assert (CHARGE, False) not in scene.orders
+    scene.on[CHARGE], scene.barred, scene.deaf = True, set(), {CHARGE}
+    for command in scene.step().commands:
+        scene.actor.failed(command, scene.now_s)
+    scene.on[CHARGE], scene.barred = False, {CHARGE}
+    scene.step()
+    scene.deaf.clear()
+    scene.run(30)
+    assert scene.orders.count((CHARGE, False)) == 2, "it would come back by itself"
+    assert not scene.barred
+    scene.barred = {CHARGE}
+    scene.run(30)
+    assert (CHARGE, False, Result.ENDED, Detail.BY_HAND) in scene.results, "somebody switched it on"
+
+
 def test_switched_on_by_hand_at_level_3() -> None:
     scene = at_level_3(Scene())
     scene.on[CHARGE] = True

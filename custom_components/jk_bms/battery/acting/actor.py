@@ -26,6 +26,7 @@ frames have come for a minute. What follows from what happens meanwhile:
 | no permission | action failed at once; it is tried again like everything that fails |
 | no answer | it is ordered again after 10, 30, 60 s and then every minute; action failed after the second time |
 | off, and yet a current | the same |
+| off by the board itself, and still switched on | it is left so; but what was ordered has to be switched off |
 | ordered too often | 4 an hour, except at level 4; what is put back leaves one for stopping again |
 | cooled too often | 6 starts an hour; the last of them isn't ended before another one is free |
 | acting is left | cooling and limit end, what is switched off stays off and isn't put back later |
@@ -103,7 +104,7 @@ class Actor:
         """
         self._look(assessment, seen, now_s)
         if not seen.fresh:
-            seen = replace(seen, on={**seen.on, **dict.fromkeys(BOARD)})
+            seen = replace(seen, on={**seen.on, **dict.fromkeys(BOARD)}, barred=frozenset())
         out, self._news = self._news, Outbox()
         hands = self._hands
         ordered = orders(self._config, self._ordered)
@@ -256,7 +257,8 @@ class Actor:
 
         def look(target: Target) -> Sight:
             current_a = (seen.current_a or 0.0) * _FLOWING.get(target, 0)
-            return Sight(seen.on.get(target), current_a > _FLOWS_A, target in seen.held_elsewhere)
+            flows, elsewhere = current_a > _FLOWS_A, target in seen.held_elsewhere
+            return Sight(seen.on.get(target), flows, elsewhere, target in seen.barred)
 
         def may_end(drive: Drive) -> bool:
             steady_s = self._steady_s
@@ -289,7 +291,7 @@ class Actor:
             self._dry.reduction.capacity_ah = self._hands.reduction.capacity_ah
         dry, pretended = self._dry, self._pretended
         out = Outbox()
-        imagined = replace(seen, on={**seen.on, **pretended}, current_a=None)
+        imagined = replace(seen, on={**seen.on, **pretended}, current_a=None, barred=seen.barred - pretended.keys())
         self._act(dry, assessment, imagined, now_s, out, acts=True, ordered=None)
         pretended.update({command.target: command.on for command in out.commands})
         for target, drive in dry.drives.items():

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from math import inf
 from typing import Final
@@ -54,6 +54,8 @@ class Sight:
     """There is a current although it is off."""
     elsewhere: bool = False
     """Another pack holds it."""
+    barred: bool = False
+    """It is off by itself although it is switched on: what was driven here is no longer as it was driven."""
 
 
 @dataclass(slots=True)
@@ -169,6 +171,8 @@ class Drive:
 
     def step(self, want: Want | None, sight: Sight, now_s: float, out: Outbox, *, may_end: bool) -> None:
         """Do what follows from what is wanted and seen; `may_end`: it may be put back if it isn't wanted."""
+        if sight.barred and self.is_held:
+            sight = replace(sight, on=True)
         if sight.on is None:
             self._gap = True
         else:

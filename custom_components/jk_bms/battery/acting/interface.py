@@ -123,6 +123,8 @@ class Seen:
     """Frames come. While they don't, the board can't be driven, whatever `on` says of it."""
     held_elsewhere: frozenset[Target] = frozenset()
     """What other packs hold (`Decision.held`) that share it with this one."""
+    barred: frozenset[Target] = frozenset()
+    """What the board holds off by itself although it is switched on."""
 
 
 @dataclass(frozen=True, slots=True)
