@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -15,6 +16,7 @@ from homeassistant.util import dt as dt_util
 from syrupy.assertion import SnapshotAssertion
 
 from custom_components.jk_bms.bms.telemetry import BalanceAction, ChargeState, DeviceInfo, Settings, Telemetry
+from custom_components.jk_bms.guardian_sensor import GUARDIAN_SENSORS
 
 from .pack_values import (
     DEVICE_INFO_24S,
@@ -30,6 +32,8 @@ from .packs import ADDRESS, BALANCER, PACK_24S, PACK_32S, PACK_JK04, Pack, Packs
 DEVICES = pytest.mark.parametrize(
     "values", [PACK_32S, PACK_24S, PACK_JK04, BALANCER], ids=["16 cells 32S", "8 cells 24S", "JK04", "active balancer"]
 )
+
+GUARDIAN_LIMIT = next(each for each in GUARDIAN_SENSORS if each.key == "heat_current_limit")
 
 
 def listing(hass: HomeAssistant, pack: Pack) -> list[str]:
@@ -202,6 +206,27 @@ async def test_values(packs: Packs) -> None:
         "setting_discharge_undertemperature": "-10",
     }
     assert {key: pack.value(key) for key in expected} == expected
+
+
+@pytest.mark.parametrize(
+    ("options", "is_there"),
+    [
+        ({}, False),
+        ({"keep_supplied": True}, False),
+        ({"reduce_level": 2}, True),
+        ({"keep_supplied": True, "stop_discharge_switch": "switch.inverter"}, True),
+    ],
+)
+async def test_a_limit_is_shown_where_there_can_be_one(packs: Packs, options: dict[str, Any], is_there: bool) -> None:
+    pack = await packs.add(*PACK_32S, **options)
+    assert (pack.entity_id(Platform.SENSOR, "heat_current_limit") is not None) is is_there
+
+
+async def test_a_limit_has_no_more_digits_than_anybody_needs(packs: Packs) -> None:
+    pack = await packs.add(*PACK_32S, reduce_level=2)
+    state = pack.coordinator.state
+    decision = replace(state.acting.decision, limit_a=57.694936014333)
+    assert GUARDIAN_LIMIT.value_fn(replace(state, acting=replace(state.acting, decision=decision))) == 57.7
 
 
 async def test_a_resting_pack_takes_no_negative_nothing(packs: Packs) -> None:

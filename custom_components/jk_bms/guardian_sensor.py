@@ -97,6 +97,11 @@ def _heating_rate(key: str, value_fn: Callable[[PackState], float | None], *, on
     )
 
 
+def _limits(state: PackState) -> bool:
+    config = state.acting.config
+    return config.reduce_level is not None or (config.keep_supplied and config.stop_discharge is not None)
+
+
 def _last_action(state: PackState) -> dict[str, object]:
     """Return what there is to say of the last action; as in events, the target is a translation key."""
     last = state.acting.decision.last
@@ -169,8 +174,8 @@ _SENSORS: Final = (
     ),
     current(
         "heat_current_limit",
-        attrgetter("acting.decision.limit_a"),
-        exists_fn=lambda state: state.acting.config.reduce_level is not None,
+        lambda state: _rounded(state.acting.decision.limit_a, 1),
+        exists_fn=_limits,
         of_link=True,
     ),
     JkBmsSensorDescription(
