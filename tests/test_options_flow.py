@@ -108,6 +108,15 @@ async def test_menu(hass: HomeAssistant, pack: Pack) -> None:
     assert result["menu_options"] == list(MENU)
 
 
+@pytest.mark.parametrize("step", MENU)
+async def test_who_has_many_packs_sees_which_one_it_is(pack: Pack, step: str) -> None:
+    menu = await pack.hass.config_entries.options.async_init(pack.entry.entry_id)
+    for result in (menu, await form(pack, step)):
+        given = result["description_placeholders"]
+        assert given is not None
+        assert given["name"] == "Keller"
+
+
 async def test_each_form_leaves_the_options_of_the_others(pack: Pack) -> None:
     await choose(pack, "link", LINK | {"mode": "live", "permission": "switches"})
     await choose(pack, "guardian", {"guardian_mode": "act", "ambient_entity": "sensor.cellar"})
@@ -274,6 +283,7 @@ async def test_who_ends_the_discharge_is_told_what_goes_dark(pack: Pack, ends: d
     before = dict(pack.entry.options)
     result = await submit(pack, await form(pack, "actions"), NOTHING | ends)
     assert (result["type"], result["step_id"]) == (FlowResultType.FORM, "supply")
+    assert result["description_placeholders"] == {"name": "Keller"}
     assert pack.entry.options == before
     result = await submit(pack, result, {})
     assert result["type"] is FlowResultType.CREATE_ENTRY

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from types import MappingProxyType
 from typing import Any, Final
 
 import probatio
@@ -158,7 +159,9 @@ class JkBmsOptionsFlow(OptionsFlowWithReload):
 
     async def async_step_init(self, _user_input: dict[str, Any] | None = None) -> ConfigFlowResult:
         """Show what there is to choose."""
-        return self.async_show_menu(step_id="init", menu_options=list(MENU))
+        return self.async_show_menu(
+            step_id="init", menu_options=list(MENU), description_placeholders={"name": self.config_entry.title}
+        )
 
     async def async_step_link(self, user_input: dict[str, Any] | None = None) -> ConfigFlowResult:
         """Ask how the pack is read, and what may be changed."""
@@ -209,7 +212,7 @@ class JkBmsOptionsFlow(OptionsFlowWithReload):
     async def async_step_supply(self, user_input: dict[str, Any] | None = None) -> ConfigFlowResult:
         """Make sure that the owner knows what loses its power when the pack is switched off."""
         if user_input is None:
-            return self.async_show_form(step_id="supply")
+            return self._form("supply", probatio.Schema({}), {})
         return self.async_create_entry(data=self._options)
 
     async def async_step_thresholds(self, user_input: dict[str, Any] | None = None) -> ConfigFlowResult:
@@ -249,13 +252,13 @@ class JkBmsOptionsFlow(OptionsFlowWithReload):
         schema: probatio.Schema,
         suggested: Mapping[str, Any],
         errors: dict[str, str] | None = None,
-        placeholders: Mapping[str, str] | None = None,
+        placeholders: Mapping[str, str] = MappingProxyType({}),
     ) -> ConfigFlowResult:
         return self.async_show_form(
             step_id=step_id,
             data_schema=self.add_suggested_values_to_schema(schema, suggested),
             errors=errors,
-            description_placeholders=placeholders,
+            description_placeholders={"name": self.config_entry.title, **placeholders},
         )
 
     def _actions_schema(self, options: Mapping[str, Any]) -> probatio.Schema:

@@ -12,6 +12,7 @@ from typing import Final
 from homeassistant.components import persistent_notification
 from homeassistant.config_entries import ConfigEntry
 from homeassistant.core import HomeAssistant, callback
+from homeassistant.helpers import device_registry as dr
 from homeassistant.helpers.translation import async_get_cached_translations, async_get_translations
 
 from .battery.acting.interface import ACTION_FAILED, Mode, Target
@@ -75,7 +76,9 @@ class Urgent:
         said = f"component.{DOMAIN}.selector.urgent.options.{kind}"
         persistent_notification.async_create(
             self._hass,
-            texts[said].format(found="\n".join(f"- {self._sentence(each, failures)}" for each in urgent)),
+            texts[said].format(
+                found="\n".join(f"- {self._sentence(each, failures)}" for each in urgent), page=self._page()
+            ),
             title=texts[f"{said}_title"].format(name=self._entry.title),
             notification_id=_id(self._entry.entry_id),
         )
@@ -89,6 +92,11 @@ class Urgent:
             details.append(reason)
         sentence = texts[f"{_CAUSE}.{finding.cause}"]
         return f"{sentence}: {', '.join(details)}" if details else sentence
+
+    def _page(self) -> str:
+        """Return where the pack is shown, with the button to acknowledge; before it has a page, where it will be."""
+        devices = dr.async_entries_for_config_entry(dr.async_get(self._hass), self._entry.entry_id)
+        return f"/config/devices/device/{devices[0].id}" if devices else f"/config/integrations/integration/{DOMAIN}"
 
     def _texts(self, category: str) -> dict[str, str]:
         return async_get_cached_translations(self._hass, self._language, category, DOMAIN)

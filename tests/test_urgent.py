@@ -1,0 +1,48 @@
+"""What the owner is told at once leads to where something can be done about it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from unittest.mock import patch
+
+import pytest
+from homeassistant.core import HomeAssistant
+from homeassistant.helpers import device_registry as dr
+
+import custom_components.jk_bms
+from custom_components.jk_bms.battery.acting.interface import Mode
+from custom_components.jk_bms.urgent import Urgent
+
+from .acting_home import Plant, notifications
+from .packs import Packs
+
+HOT_C = 56.0
+TRANSLATIONS = Path(custom_components.jk_bms.__file__).parent / "translations"
+
+
+async def test_a_notification_links_to_the_pack(packs: Packs, hass: HomeAssistant) -> None:
+    plant = await Plant.add(packs, celsius=HOT_C)
+    await plant.run(5)
+    (device,) = dr.async_entries_for_config_entry(dr.async_get(hass), plant.pack.entry.entry_id)
+    (notification,) = notifications(hass).values()
+    assert f"[Acknowledge alarm](/config/devices/device/{device.id})" in notification["message"]
+
+
+async def test_a_pack_without_a_page_yet_is_among_the_others(packs: Packs, hass: HomeAssistant) -> None:
+    plant = await Plant.add(packs, celsius=HOT_C)
+    await plant.run(5)
+    urgent = Urgent(hass, plant.pack.entry)
+    await urgent.async_start()
+    with patch("homeassistant.helpers.device_registry.async_entries_for_config_entry", return_value=[]):
+        urgent.tell(plant.pack.coordinator.acting.assessment, Mode.WATCH, {})
+    (notification,) = notifications(hass).values()
+    assert "(/config/integrations/integration/jk_bms)" in notification["message"]
+
+
+@pytest.mark.parametrize("language", ["en", "de"])
+@pytest.mark.parametrize("kind", ["critical", "emergency", "over"])
+def test_what_has_to_be_acknowledged_says_where(language: str, kind: str) -> None:
+    texts = json.loads((TRANSLATIONS / f"{language}.json").read_text(encoding="utf-8"))
+    button = texts["entity"]["button"]["acknowledge"]["name"]
+    assert f"[{button}]({{page}})" in texts["selector"]["urgent"]["options"][kind]
