@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from homeassistant.components import persistent_notification
-from homeassistant.const import ATTR_ENTITY_ID, STATE_OFF, STATE_ON, Platform
+from homeassistant.const import ATTR_ENTITY_ID, STATE_OFF, STATE_ON, STATE_UNKNOWN, Platform
 from homeassistant.core import HomeAssistant, ServiceCall, split_entity_id
 from homeassistant.helpers import config_validation as cv
 from homeassistant.util.hass_dict import HassKey
@@ -43,7 +43,7 @@ class Appliance:
         self.attributes = attributes
         self.calls: list[str] = []
         self.told: list[bool] = []
-        """Whether the owner had been told of something, at each call."""
+        """Whether the owner had been told, and automations too, at each call."""
         self.obeys = True
         self.fails_with: Exception | None = None
         self.hangs = False
@@ -65,7 +65,8 @@ class Appliance:
     async def serve(self, call: ServiceCall) -> None:
         mode = call.data.get("hvac_mode")
         self.calls.append(call.service if mode is None else f"{call.service} {mode}")
-        self.told.append(bool(notifications(self.hass)))
+        alarms = [state.state for state in self.hass.states.async_all("event") if state.entity_id.endswith("_alarm")]
+        self.told.append(bool(notifications(self.hass)) and STATE_UNKNOWN not in alarms)
         if self.hangs:
             await asyncio.Event().wait()
         stuck = len(self.calls) > self.sticks_after

@@ -357,6 +357,13 @@ async def test_the_owner_is_told_before_anything_is_switched(packs: Packs, hass:
     assert "Leave the room" in notification["message"]
 
 
+async def test_automations_are_told_before_anything_is_switched(packs: Packs, hass: HomeAssistant) -> None:
+    charger = Appliance(hass, "switch.charger", STATE_ON)
+    plant = await Plant.add(packs, celsius=HOT_C, stop_charge_switch="switch.charger")
+    await plant.run(10)
+    assert charger.told == [True]
+
+
 async def test_without_permission_it_says_so(packs: Packs, hass: HomeAssistant) -> None:
     plant = await Plant.add(packs, celsius=HOT_C, permission="read_only", **BOARD)
     told = events(hass)

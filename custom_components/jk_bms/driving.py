@@ -82,8 +82,7 @@ class Driven:
         """Return the mode that an air conditioner is to be set to; None if it knows none that would do."""
         known = state.attributes.get(ATTR_HVAC_MODES) or ()
         if on:
-            if state.state in _NOT_COOLING:
-                self._former_mode = state.state
+            self._former_mode = state.state
             return next((mode for mode in _COOLING_MODES if mode in known), None)
         former, self._former_mode = self._former_mode, None
         return next((mode for mode in (former, HVACMode.OFF) if mode in known), None)
