@@ -95,6 +95,10 @@ class Watched:
         self.last = telemetry_32s(**values | changes)
         return self.guardian.step(self.last, self.settings, 20.0, self.now_s)
 
+    def repeat(self) -> Assessment:
+        self.now_s += FRAME_S
+        return self.guardian.step(self.last, self.settings, 20.0, self.now_s)
+
     def run(self, seconds: float, **changes: Any) -> Assessment:
         for _ in range(int(seconds / FRAME_S)):
             assessment = self.frame(**changes)

@@ -64,6 +64,31 @@ def test_a_level_outlasts_its_causes() -> None:
     assert (heat.cause, heat.level, heat.placeholders) == ("heat_held", 3, {})
 
 
+def test_a_lesser_cause_does_not_explain_a_level_that_is_held() -> None:
+    pack = Watched()
+    pack.run(10, **HOT)
+    for temperature_c in range(56, 43, -1):
+        assessment = pack.run(30, temperature_1_c=temperature_c, temperature_2_c=temperature_c)
+    assert assessment.thermal.causes[0].level is ThermalLevel.COOL
+    (heat,) = [finding for finding in assessment.findings if finding.key == "heat"]
+    assert (heat.cause, heat.level, heat.placeholders) == ("heat_held", 3, {})
+
+
+def test_a_board_that_says_the_same_over_and_over_knows_nothing_of_heat() -> None:
+    pack = Watched()
+    pack.run(10, **HOT)
+    for _ in range(2 * 130):
+        assessment = pack.repeat()
+    assert ("data_frozen", 2) in causes(assessment)
+    assert assessment.monitoring_lost
+    for _ in range(2 * 600):
+        assessment = pack.repeat()
+    assert assessment.thermal.level is None
+    (heat,) = [finding for finding in assessment.findings if finding.key == "heat"]
+    assert heat.level is GuardianLevel.CRITICAL, "what was known last is held"
+    assert not pack.run(60, **HOT).monitoring_lost
+
+
 def test_being_blind_makes_nothing_better() -> None:
     pack = Watched()
     pack.run(10, **VERY_HOT)

@@ -27,7 +27,7 @@ from .thresholds import Limits
 HEAT: Final = "heat"
 """Key and family of what is found of heat."""
 HEAT_HELD: Final = "heat_held"
-"""Nothing speaks for the level any more, but it is not over yet."""
+"""Nothing speaks for the level any more, if perhaps for a lower one, but it is not over yet."""
 CAUSES: Final = (*Kind, *(f"{HEAT}_{cause}" for cause in Cause), HEAT_HELD)
 """Translation keys of all causes."""
 SHOWN_C: Final = (45.0, 50.0, 55.0, 60.0)
@@ -137,7 +137,10 @@ class Guardian:
             balancing_cells=() if telemetry.balance_action is BalanceAction.OFF else None,
             ambient_c=ambient_c,
         )
-        return self._assess(self._protection.step(telemetry, settings, now_s), self._thermal.step(sample, now_s), now_s)
+        protection = self._protection.step(telemetry, settings, now_s)
+        # A board that says the same over and over says nothing: heat must not look as if it had stopped.
+        frozen = any(hazard.kind is Kind.DATA_FROZEN for hazard in protection.hazards)
+        return self._assess(protection, self._thermal.step(None if frozen else sample, now_s), now_s)
 
     def wants_another(self) -> bool:
         """Return whether the next frame is wanted at once: what the last one said may be grave, but says it alone."""
@@ -224,7 +227,7 @@ def _of_hazard(hazard: Hazard) -> Finding:
 
 
 def _of_heat(level: GuardianLevel, thermal: ThermalAssessment, probes: tuple[str, ...]) -> Finding:
-    if not thermal.causes:
+    if not thermal.causes or thermal.causes[0].level < level:
         return Finding(HEAT, HEAT, level, HEAT_HELD, thermal.level_since_s)
     worst = thermal.causes[0]
     numbers = {"value": worst.value, "limit": worst.limit, "slope": worst.slope_c_min}
