@@ -41,7 +41,7 @@ async def test_a_pack_without_a_page_yet_is_among_the_others(packs: Packs, hass:
 
 
 @pytest.mark.parametrize("language", ["en", "de"])
-@pytest.mark.parametrize("kind", ["critical", "emergency", "over"])
+@pytest.mark.parametrize("kind", ["critical", "over"])
 def test_what_has_to_be_acknowledged_says_where(language: str, kind: str) -> None:
     texts = json.loads((TRANSLATIONS / f"{language}.json").read_text(encoding="utf-8"))
     button = texts["entity"]["button"]["acknowledge"]["name"]
