@@ -268,8 +268,16 @@ def test_current_that_holds_the_pack_below_its_target() -> None:
     assert said.hold_current_a == pytest.approx((20 / 18_720 / 8.6e-8) ** 0.5, rel=0.1)
     pack.others = replace(pack.others, ambient_c=50.0)
     assert pack.run(1).hold_current_a == 0.0
-    pack.others = replace(pack.others, ambient_c=None)
-    assert pack.run(1).hold_current_a is None
+
+
+def test_current_that_holds_the_pack_needs_no_thermometer_in_the_room() -> None:
+    """How fast the pack cools tells as much: at 35 °C in a room of 25 it loses what 67 A would heat."""
+    pack = Pack(start_c=35.0)
+    pack.others = replace(pack.others, current_a=0.0)
+    said = pack.run(20, -10 / 18_720 * 60)
+    assert said.hold_current_a == pytest.approx((20 / 18_720 / 8.6e-8) ** 0.5, rel=0.1)
+    unknown = Pack()
+    assert unknown.run(1).hold_current_a is None, "too early to tell"
 
 
 def test_spread_is_the_backstop_of_the_first_day() -> None:
@@ -378,6 +386,24 @@ def test_probe_that_dies_while_rising_stops_and_in_level_3_is_an_emergency() -> 
     dying.run(1.0, {1: 15.0})
     assert dying.said[-1].level is STOP
     assert dying.run(0.5, wrong=lambda _: {1: None}).level is EMERGENCY
+
+
+@pytest.mark.parametrize("probes", [1, 2])
+def test_the_only_probes_that_die_while_rising_stop_too(probes: int) -> None:
+    pack = quiet(frame_s=1.0, probes=probes)
+    pack.run(0.62, 7.0)
+    assert pack.said[-1].level is not STOP
+    said = pack.run(0.5, wrong=lambda _: dict.fromkeys(range(probes)))
+    assert kinds(said)[Cause.PROBE_LOST] == STOP
+    assert said.level is STOP
+
+
+def test_the_only_probes_that_are_away_for_a_moment_are_no_rise() -> None:
+    pack = quiet(frame_s=1.0, probes=2)
+    pack.run(0.62, 7.0)
+    pack.run(0.1, wrong=lambda _: dict.fromkeys(range(2), 0.0))
+    assert Cause.PROBE_LOST not in {cause for said in pack.said for cause in kinds(said)}
+    assert Cause.PROBE_LOST not in kinds(pack.run(0.5))
 
 
 def test_probe_that_dies_after_an_unconfirmed_jump_counts_as_risen() -> None:

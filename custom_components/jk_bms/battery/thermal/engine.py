@@ -252,9 +252,8 @@ class ThermalEngine:
                 self._take(probe, now_s)
             waiting = []
         self._waiting = any(probe.waits(now_s, self._step_c) for probe in self._probes)
-        if self._accepted_s == now_s:
-            for probe in missing + waiting:
-                probe.miss(now_s, stopping=self._ladder.level >= ThermalLevel.STOP)
+        for probe in missing + waiting:
+            probe.miss(now_s, stopping=self._ladder.level >= ThermalLevel.STOP)
         self._mos_gate.step(_finite(sample.mos_temperature_c), now_s, 0.0, median_c)
 
     def _take(self, probe: Probe, now_s: float) -> None:
@@ -364,8 +363,10 @@ class ThermalEngine:
             slope_c_s = slow.slope_c_s + model.explained_c_s(slow.level_c, mean_a2, ambient_c)
             going.append((index, slow.level_c, slope_c_s, slow.level_sigma_c, slow.slope_sigma_c_s + swing_c_s))
         self._hold_a = None
-        if ambient_c is not None and model.joule_c_s_a2 > 0.0:
-            room_c_s = (thresholds.target_c - ambient_c) / tau_s - (self._unexplained_c_s or 0.0)
+        # Without a thermometer in the room, what it takes is in what isn't explained, at the temperature of now.
+        from_c = self._median_c if ambient_c is None and ready else ambient_c
+        if from_c is not None and model.joule_c_s_a2 > 0.0:
+            room_c_s = (thresholds.target_c - from_c) / tau_s - (self._unexplained_c_s or 0.0)
             self._hold_a = (max(0.0, room_c_s) / model.joule_c_s_a2) ** 0.5
         if not going:
             self._forecasts, self._crossings = (), ()
@@ -573,6 +574,11 @@ class ThermalEngine:
 
 
 def _crossing(threshold_c: float, going: list[_Going], tau_s: float) -> Crossing:
+    """Return when the first probe gets there.
+
+    The band ends where a level and a slope would that are both off by their standard errors, and the slope by the half
+    of what the load swings, too: wider than the root of their squares, and found without a search.
+    """
     soonest_s: float | None = None
     soonest = going[0]
     for one in going:

@@ -122,7 +122,7 @@ class Probe:
         return now_s - self._surprised_s < _WATCHED_S or (not accepted and self.gate.waits(now_s))
 
     def miss(self, now_s: float, *, stopping: bool) -> None:
-        """Others had a temperature, this one had none: a probe that dies while it rises counts as risen.
+        """Take a frame that had no temperature of this probe: one that dies while it rises counts as risen.
 
         `stopping`: the pack is at level 3 already.
         """
