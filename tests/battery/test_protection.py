@@ -275,14 +275,15 @@ def test_a_spread_at_rest_stays_until_it_is_seen_at_rest_again() -> None:
 @pytest.mark.parametrize("alarm", Alarm)
 def test_alarms_of_the_board(alarm: Alarm) -> None:
     life = Life(config=ProtectionConfig(ignored_alarms=frozenset()))
-    life.run(70, alarm_bits=1 << alarm)
+    life.run(70, alarm_bits=1 << alarm, current_a=-10.0 if alarm is Alarm.DISCHARGE_UNDERTEMPERATURE else 10.0)
     (hazard,) = life.assessment.hazards
     assert (hazard.level, hazard.alarm, hazard.key) == (ALARM_LEVELS[alarm], alarm, f"bms_alarm_{alarm.key}")
     assert hazard.placeholders == {"alarm": alarm.key}
     assert life.assessment.level_of(Family.BMS_FAULT) is hazard.level
     life.run(60)
     assert life.assessment.hazards
-    life.run(1)
+    held_back = alarm in (Alarm.CHARGE_UNDERTEMPERATURE, Alarm.DISCHARGE_UNDERTEMPERATURE)
+    life.run(62 if held_back else 1)  # there is a level between
     assert not life.assessment.hazards
 
 
@@ -290,6 +291,24 @@ def test_alarms_in_time() -> None:
     life = Life()
     levels = [life.frame(alarm_bits=1 << Alarm.CELL_OVERVOLTAGE).level for _ in range(2)]
     assert levels == [Level.OK, Level.CRITICAL]
+
+
+@pytest.mark.parametrize(
+    ("alarm", "harmful_a"), [(Alarm.CHARGE_UNDERTEMPERATURE, 20.0), (Alarm.DISCHARGE_UNDERTEMPERATURE, -20.0)]
+)
+def test_the_board_holds_back_in_the_cold_what_nobody_asks_for(alarm: Alarm, harmful_a: float) -> None:
+    life = Life()
+    for current_a in (0.0, 0.5, -harmful_a):
+        life.run(600, alarm_bits=1 << alarm, current_a=current_a)
+        assert life.assessment.level is Level.ADVISORY
+    assert not life.assessment.latched
+    life.run(1, alarm_bits=1 << alarm, current_a=harmful_a)
+    assert life.level(Kind.BMS_ALARM) is Level.CRITICAL
+    life.run(61, alarm_bits=1 << alarm, current_a=0.0)
+    assert life.level(Kind.BMS_ALARM) is Level.ADVISORY
+    unknown = Life()
+    unknown.run(1, alarm_bits=1 << alarm, current_a=None)
+    assert unknown.level(Kind.BMS_ALARM) is Level.CRITICAL, "nobody knows that nothing flows"
 
 
 def test_the_default_password_is_no_hazard() -> None:

@@ -49,6 +49,8 @@ def limits_of(kind: Kind, settings: Settings | None = SETTINGS_32S, chemistry: C
         (Kind.CELL_HIGH, 3.60, (3.5, 3.52, 3.57)),
         (Kind.CELL_HIGH, 3.55, (3.46, 3.47, 3.52)),
         (Kind.CELL_HIGH, 4.0, (3.5, 3.55, 3.6)),
+        (Kind.CELL_HIGH, 3.50, (3.455, 3.46, 3.485)),  # charged to 3.45 V every day
+        (Kind.CELL_HIGH, 3.40, (3.391, 3.392, 3.397)),
         (Kind.CELL_LOW, 2.5, (3.0, 2.9, 2.7)),
         (Kind.CELL_LOW, 2.7, (3.0, 2.9, 2.8)),
         (Kind.CELL_LOW, 3.0, (3.2, 3.15, 3.1)),
@@ -97,6 +99,24 @@ def test_what_nobody_knows_has_no_limits() -> None:
     for nothing in (0.0, nan, None):
         assert limits_of(Kind.CELL_HIGH, replace(SETTINGS_32S, cell_overvoltage_v=nothing)).limits[2] == 3.6
     assert limits_of(Kind.CHARGE_COLD, replace(SETTINGS_32S, charge_undertemperature_c=0.0)).limits[2] == 0.5
+
+
+@pytest.mark.parametrize("chemistry", Chemistry)
+def test_levels_lie_above_everyday_use(chemistry: Chemistry) -> None:
+    everyday_v = {Chemistry.LFP: 3.45, Chemistry.LI_ION: 4.15, Chemistry.LTO: 2.60}[chemistry]
+    for own_v in (everyday_v + 0.02, everyday_v + 0.05, everyday_v + 0.2):
+        advisory_v, warning_v, critical_v = limits_of(
+            Kind.CELL_HIGH, set_to({"cell_overvoltage_v": own_v}), chemistry
+        ).limits
+        assert advisory_v and warning_v and critical_v  # noqa: PT018
+        assert everyday_v < advisory_v < warning_v < critical_v < own_v
+
+
+@pytest.mark.parametrize(("own", "recovery"), [(0, 0), (-2, -2), (-2, None), (-2, -5)])
+def test_boards_that_do_not_protect_against_discharge_in_the_cold(own: int, recovery: int | None) -> None:
+    says_so = set_to({"discharge_undertemperature_c": own, "discharge_undertemperature_recovery_c": recovery})
+    assert limits_of(Kind.DISCHARGE_COLD, says_so).limits == (-5, -10, -20)
+    assert Thresholds(LFP, says_so).outright(Kind.DISCHARGE_COLD) == -20
 
 
 def test_stale_in_periods() -> None:
@@ -180,7 +200,7 @@ KEYS = Thresholds(LFP, SETTINGS_32S).keys()
     OWN_LIMITS, st.dictionaries(st.sampled_from(KEYS), st.floats(-100, 1000), max_size=8), st.sampled_from(Chemistry)
 )
 def test_always_in_order_and_inside(own: dict[str, float], chosen: dict[str, float], chemistry: Chemistry) -> None:
-    settings = set_to(own)
+    settings = set_to(own | {"discharge_undertemperature_recovery_c": own["discharge_undertemperature_c"] + 5})
     thresholds = Thresholds(chemistry, settings, chosen)
     for kind, limits in thresholds.all().items():
         known = [limit for limit in limits.limits if limit is not None]

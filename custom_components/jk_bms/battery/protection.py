@@ -49,6 +49,9 @@ ALARM_LEVELS: Final[Mapping[Alarm, Level]] = {
 }
 """What an alarm of the board is as a hazard."""
 
+_HOLDS_BACK: Final[Mapping[Alarm, int]] = {Alarm.CHARGE_UNDERTEMPERATURE: 1, Alarm.DISCHARGE_UNDERTEMPERATURE: -1}
+"""Alarms that are grave only as long as a current flows in that direction: else nobody is harmed by the cold."""
+
 _USUAL: Final = Pace()
 # Whether it is so, or how much of it there is: the limits are none of the pack's.
 _IF_SO: Final = {
@@ -56,6 +59,8 @@ _IF_SO: Final = {
     Level.WARNING: Bounds((inf, 1, inf), (inf, 0, inf)),
     Level.CRITICAL: Bounds((inf, inf, 1), (inf, inf, 0)),
 }
+_HELD_BACK: Final = Bounds((1, inf, 2), (0, inf, 1))
+"""Of an alarm that is grave only if there is a current, too."""
 _FINDINGS: Final[Mapping[Kind, tuple[Pace, Bounds]]] = {
     Kind.CELL_COUNT: (Pace(frames=(3, 3, 3)), _IF_SO[Level.CRITICAL]),
     Kind.CELL_READING: (_USUAL, _IF_SO[Level.CRITICAL]),
@@ -177,7 +182,7 @@ class ProtectionEngine:
         current_a = self._judge_current(telemetry, now_s)
         self._judge_cells(telemetry, before, current_a, now_s)
         self._judge_temperatures(telemetry, before, current_a, now_s)
-        self._judge_alarms(telemetry, now_s)
+        self._judge_alarms(telemetry, current_a, now_s)
         self._watches[Kind.LIMITS_UNKNOWN].step(self._zones is None, now_s)
 
     def _judge_current(self, telemetry: Telemetry, now_s: float) -> float | None:
@@ -329,7 +334,7 @@ class ProtectionEngine:
             leapt = before_c is not None and abs(mos_c - before_c) > _MOS_LEAP_K
             watches[Kind.MOS_HOT].step(mos_c, now_s, value=mos_c, probe="mos_temperature", trusted=not leapt)
 
-    def _judge_alarms(self, telemetry: Telemetry, now_s: float) -> None:
+    def _judge_alarms(self, telemetry: Telemetry, current_a: float | None, now_s: float) -> None:
         if telemetry.alarm_bits is None:
             return
         bits = telemetry.alarm_bits & ~self._ignored_bits
@@ -339,9 +344,12 @@ class ProtectionEngine:
             self._alarm_bits = bits
             for alarm in alarms(bits):
                 if alarm not in self._alarms:
-                    self._alarms[alarm] = Watch(_USUAL, _IF_SO[ALARM_LEVELS[alarm]])
+                    bounds = _HELD_BACK if alarm in _HOLDS_BACK else _IF_SO[ALARM_LEVELS[alarm]]
+                    self._alarms[alarm] = Watch(_USUAL, bounds)
         for alarm, watch in tuple(self._alarms.items()):
-            watch.step(bits >> alarm & 1, now_s)
+            raised = bits >> alarm & 1
+            flows = current_a is None or current_a * _HOLDS_BACK.get(alarm, 0) > _FLOWS_A
+            watch.step(raised << flows, now_s)
             if watch.is_idle:
                 del self._alarms[alarm]
 

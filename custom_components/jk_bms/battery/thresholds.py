@@ -28,6 +28,8 @@ RELEASE: Final = "release"
 _HIGHEST_RELEASE: Final = 0.95
 """A level is released below this share of its limit, wherever the release is said to be."""
 _NAMES: Final = tuple(level.name.lower() for level in LEVELS)
+_LATER_SETTINGS: Final = {"discharge_undertemperature_c": "discharge_undertemperature_recovery_c"}
+"""Settings that not all boards have, with their recoveries: those that don't say 0 or -2 °C for both."""
 
 
 _USUAL: Final = Pace()
@@ -65,6 +67,8 @@ class Row:
     inside: Triple = (0, 0, 0)
     """How far inside of the board's limit each level begins."""
     of_setting: bool = False
+    everyday: tuple[float, float] | None = None
+    """How far everyday use goes, and how far from there the board's limit has to be for the whole of `inside`."""
     tightest: float
     """The least dangerous limit that makes sense: beyond it lies everyday use."""
     pace: Pace = _USUAL
@@ -117,6 +121,7 @@ class _Preset:
     zones: Zones
     high_v: Triple
     inside_high_v: Triple
+    everyday_v: tuple[float, float]
     tightest_high_v: float
     low_v: Triple
     inside_low_v: Triple
@@ -132,6 +137,7 @@ _PRESETS: Final = {
         zones=Zones(3.40, (3.20, 3.33), 3.10),
         high_v=(3.50, 3.55, 3.60),
         inside_high_v=(0.09, 0.08, 0.03),
+        everyday_v=(3.45, 0.10),
         tightest_high_v=3.42,
         low_v=(3.00, 2.90, 2.70),
         inside_low_v=(0.20, 0.15, 0.10),
@@ -147,6 +153,7 @@ _PRESETS: Final = {
         zones=Zones(4.05, (3.60, 4.00), 3.40),
         high_v=(4.17, 4.19, 4.20),
         inside_high_v=(0.04, 0.03, 0.015),
+        everyday_v=(4.15, 0.05),
         tightest_high_v=4.05,
         low_v=(3.30, 3.20, 3.00),
         inside_low_v=(0.20, 0.15, 0.10),
@@ -160,6 +167,7 @@ _PRESETS: Final = {
         zones=Zones(2.50, (2.15, 2.35), 2.05),
         high_v=(2.65, 2.70, 2.75),
         inside_high_v=(0.09, 0.08, 0.03),
+        everyday_v=(2.60, 0.10),
         tightest_high_v=2.50,
         low_v=(1.95, 1.90, 1.70),
         inside_low_v=(0.20, 0.15, 0.10),
@@ -179,6 +187,7 @@ def _voltages(preset: _Preset) -> dict[Kind, Row]:
         limits=preset.high_v,
         setting="cell_overvoltage_v",
         inside=preset.inside_high_v,
+        everyday=preset.everyday_v,
         tightest=preset.tightest_high_v,
         release=0.05,
         releases=(0.01, 0.15),
@@ -313,6 +322,8 @@ _ROWS: Final[Mapping[Chemistry | None, Mapping[Kind, Row]]] = {
 }
 PACES: Final = {kind: row.pace for kind, row in _ROWS[Chemistry.LFP].items()}
 """How each hazard of the table is confirmed and released, of whatever chemistry the cells are."""
+_LEAST_SHARE: Final = 0.1
+"""Of how far inside of the board's limit the levels begin, with a limit within everyday use."""
 _STALE_PERIODS: Final = (3, 4, 4)
 """How many frames may be missing before each level of stale data, whatever that takes."""
 _HIGHEST_SHARES: Final = (1.0, 1.0, 1.5)
@@ -431,7 +442,7 @@ class Thresholds:
             return max(limit, _STALE_PERIODS[number] * self.frame_period_s)
         if row.of_setting:
             return limit * self._scale(row)
-        own, inside = self._set(row), row.inside[number]
+        own, inside = self._set(row), self._inside(row, number)
         if own is None or inside is None:
             return limit
         return max(limit, own + inside) if row.falls else min(limit, own - inside)
@@ -440,11 +451,19 @@ class Thresholds:
         """Return how far out a level may begin: inside of the board's own limit and of what the cells bear."""
         if row.of_setting:
             return _HIGHEST_SHARES[number] * self._scale(row)
-        own, inside = self._set(row), row.inside[-1] or 0
+        own, inside = self._set(row), self._inside(row, -1) or 0
         if own is not None:
             own = round(own + inside if row.falls else own - inside, 4)
         strictest = max if row.falls else min
         return strictest(_known((own, self._safe(row))), default=None)
+
+    def _inside(self, row: Row, number: int) -> float | None:
+        """Return how far inside of the board's limit a level begins: less where that is close to everyday use."""
+        own, inside = self._set(row), row.inside[number]
+        if own is None or inside is None or row.everyday is None:
+            return inside
+        everyday, whole = row.everyday
+        return inside * min(max((own - everyday) / whole, _LEAST_SHARE), 1)
 
     def _safe(self, row: Row) -> float | None:
         if row.setting is None:
@@ -463,6 +482,9 @@ class Thresholds:
         value: float | None = getattr(self.settings, row.setting)
         if value is None or not isfinite(value) or (value == 0 and not row.setting.endswith("_c")):
             return None
+        if (recovery := _LATER_SETTINGS.get(row.setting)) is not None:
+            recovered: float | None = getattr(self.settings, recovery)
+            return value if recovered is not None and value < recovered else None
         return value
 
 
