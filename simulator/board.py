@@ -174,7 +174,7 @@ class Board:
         self._lead_warnings = 0
         """A bit for each balance lead with too high a resistance."""
         self._apply_settings()
-        self._measure()
+        self.measure()
         self.log.add(self.run_time_s, LogCode.BOOT)
 
     @property
@@ -208,6 +208,20 @@ class Board:
         parts = ceil(dt_s / LONGEST_STEP_S)
         for _ in range(parts):
             self._step(dt_s / parts)
+
+    def measure(self) -> None:
+        """Read cells, current and probes once more, without any time passing."""
+        measured = self.pack.measure(self.ripple_a)
+        if not connected_cells_v(measured):
+            measured = replace(
+                measured,
+                pack_voltage_v=0.0,
+                current_a=0.0,
+                sensor_current_a=0.0,
+                state_of_charge=0.0,
+                remaining_ah=0.0,
+            )
+        self._measurement = measured
 
     def answer(self, register: int, value: bytes) -> list[bytes]:
         """Do what a command says; return the frames it's answered with, which are none for a write."""
@@ -266,7 +280,7 @@ class Board:
             return
         self.run_time_s += dt_s
         self.up_time_s += dt_s
-        self._measure()
+        self.measure()
         for alarm, raised in self.protections.step(dt_s, self._measurement, self.settings):
             self.log.add_alarm(self.run_time_s, alarm, raised=raised)
             if raised and alarm is Alarm.CELL_OVERVOLTAGE:
@@ -283,19 +297,6 @@ class Board:
             self._stage.step(dt_s, mean_v, self._measurement.current_a > 0, self.settings, times_h)
         self._switch_mosfets()
         self._watch_power_off(dt_s)
-
-    def _measure(self) -> None:
-        measured = self.pack.measure(self.ripple_a)
-        if not connected_cells_v(measured):
-            measured = replace(
-                measured,
-                pack_voltage_v=0.0,
-                current_a=0.0,
-                sensor_current_a=0.0,
-                state_of_charge=0.0,
-                remaining_ah=0.0,
-            )
-        self._measurement = measured
 
     def _switch_mosfets(self) -> None:
         barred = [rule for rule in RULES if rule.alarm in self._forced]
@@ -573,7 +574,7 @@ class Board:
     def _calibrate_voltage(self, factor: float) -> None:
         errors = self.pack.errors
         self.pack.errors = replace(errors, voltage_calibration=errors.voltage_calibration * factor)
-        self._measure()
+        self.measure()
 
     def _follow(self, instruction: Instruction) -> None:
         match instruction:
