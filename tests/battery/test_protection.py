@@ -630,7 +630,7 @@ def test_whatever_comes(moments: list[tuple[tuple[float, Frame | None], Settings
         for key, level in levels.items():
             now = present.get(key, Level.OK)
             # A level that lies between may not exist.
-            assert now >= level - (2 if key in ("bms_alarm", "charge_mosfet") else 1) or now is Level.OK
+            assert now >= level - (2 if key.startswith("bms_alarm") or key == "charge_mosfet" else 1) or now is Level.OK
         critical = {key for key, level in present.items() if level is Level.CRITICAL}
         assert critical - {key for key, level in levels.items() if level is Level.CRITICAL} <= assessment.latched
         levels = present
