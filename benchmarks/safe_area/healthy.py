@@ -20,7 +20,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
-from math import cos, pi
+from math import ceil, cos, pi
 from random import Random
 from typing import Final, Protocol
 from unittest.mock import patch
@@ -40,6 +40,8 @@ CHARGING_S: Final = 60.0
 LONGEST_STEP_S: Final = 30.0
 RESTING_S: Final = 60.0
 FINE_S: Final = 10.0
+CONTROLLED_S: Final = 2.5
+"""How often a charger has to look at the voltage that it is to keep."""
 RESTS_A: Final = 3.0
 TOP_V: Final = 3.38
 BOTTOM_V: Final = 3.12
@@ -250,6 +252,13 @@ def pace_s(highest_v: float, lowest_v: float, current_a: float) -> float:
     return RESTING_S if abs(current_a) < RESTS_A else FINE_S
 
 
+def live(world: World, dt_s: float, at_most_s: float) -> None:
+    """Live on in steps that are as short as the charger needs them to keep its voltage."""
+    steps = ceil(dt_s / at_most_s)
+    for _ in range(steps):
+        world.live(dt_s / steps)
+
+
 def live_a_season(number: int, season: int, days: float = YEAR_DAYS / SEASONS) -> Lived:
     """Live through a season, from 0 for that of January, of a year of a number from 0, at the coarse rate."""
     place = PLACES[number % len(PLACES)]
@@ -274,7 +283,7 @@ def live_a_season(number: int, season: int, days: float = YEAR_DAYS / SEASONS) -
                     world.connect()
             home.change_weather()
             frames = 2 if step_s > FINE_S else 1
-            world.live(step_s - frames * FRAME_S)
+            live(world, step_s - frames * FRAME_S, CONTROLLED_S if step_s == FINE_S else step_s)
             for _ in range(frames):
                 if world.now_s >= gap_ends_s:
                     world.tell()
