@@ -40,7 +40,7 @@ CHARGING_S: Final = 60.0
 LONGEST_STEP_S: Final = 30.0
 RESTING_S: Final = 60.0
 FINE_S: Final = 10.0
-CONTROLLED_S: Final = 2.5
+CONTROLLED_S: Final = 5.0
 """How often a charger has to look at the voltage that it is to keep."""
 RESTS_A: Final = 3.0
 TOP_V: Final = 3.38
@@ -283,7 +283,7 @@ def live_a_season(number: int, season: int, days: float = YEAR_DAYS / SEASONS) -
                     world.connect()
             home.change_weather()
             frames = 2 if step_s > FINE_S else 1
-            live(world, step_s - frames * FRAME_S, CONTROLLED_S if step_s == FINE_S else step_s)
+            live(world, step_s - frames * FRAME_S, CONTROLLED_S if highest_v >= TOP_V else step_s)
             for _ in range(frames):
                 if world.now_s >= gap_ends_s:
                     world.tell()
