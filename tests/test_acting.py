@@ -58,7 +58,7 @@ async def test_cooling(packs: Packs, hass: HomeAssistant, domain: str) -> None:
     last = plant.pack.get("last_action")
     assert (last.state, last.attributes["result"], last.attributes["cause"]) == (
         "cooling",
-        "verified",
+        "started",
         "heat_temperature",
     )
     assert last.attributes["mode"] == "act"
@@ -72,6 +72,7 @@ async def test_cooling(packs: Packs, hass: HomeAssistant, domain: str) -> None:
     assert cooler.calls == ["turn_on", "turn_off"]
     assert plant.value("cooling", Platform.SWITCH) == STATE_OFF
     assert [each["event_type"] for each in told] == ["ordered", "started", "ordered", "ended"]
+    assert plant.pack.get("last_action").attributes["result"] == "ended", "and not started once more"
     assert notifications(hass) == {}
 
 

@@ -29,7 +29,6 @@ from custom_components.jk_bms.battery.acting.interface import (
     Action,
     Detail,
     Mode,
-    Result,
     Target,
 )
 from custom_components.jk_bms.battery.guardian import CAUSES, GuardianLevel
@@ -133,7 +132,7 @@ def test_actions_are_called_the_same_everywhere(language: str) -> None:
     told = strings["event"]["guardian_action"]["state_attributes"]
     assert last["state"] == told["action"]["state"] == selector["action"]["options"]
     assert list(last["state"]) == list(Action)
-    assert list(last["state_attributes"]["result"]["state"]) == list(Result)
+    assert last["state_attributes"]["result"]["state"] == told["event_type"]["state"]
     assert list(told["event_type"]["state"]) == action_event.GUARDIAN_ACTION.event_types
     causes = strings["sensor"]["guardian_level"]["state_attributes"]["cause"]["state"]
     for attributes in (last["state_attributes"], told):

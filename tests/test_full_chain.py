@@ -110,7 +110,7 @@ async def test_a_short_is_seen_and_acted_upon(tmp_path: Path) -> None:
                 "it is shown": is_in("charge_mosfet", "off"),
                 "it is verified": lambda sight: (
                     sight.states[last_action]["state"] == "stop_charge"
-                    and sight.states[last_action]["attributes"]["result"] == "verified"
+                    and sight.states[last_action]["attributes"]["result"] == "started"
                 ),
             },
         )

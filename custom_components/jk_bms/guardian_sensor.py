@@ -10,6 +10,7 @@ from typing import Final
 from homeassistant.components.sensor import SensorDeviceClass, SensorStateClass
 from homeassistant.const import UnitOfElectricCurrent, UnitOfTemperature, UnitOfTime
 
+from .action_event import told
 from .battery.acting.interface import Action
 from .battery.guardian import SHOWN_C, GuardianLevel
 from .battery.thermal.interface import Cause, Crossing, ThermalLevel
@@ -103,10 +104,10 @@ def _limits(state: PackState) -> bool:
 
 
 def _last_action(state: PackState) -> dict[str, object]:
-    """Return what there is to say of the last action; as in events, the target is a translation key."""
+    """Return what there is to say of the last action; as in the event, with what became of it."""
     last = state.acting.decision.last
     return {
-        "result": last.result if last else None,
+        "result": told(last) if last else None,
         "cause": last.cause if last else None,
         "target": last.target if last else None,
         "detail": last.detail or None if last else None,
