@@ -40,6 +40,22 @@ async def test_a_pack_without_a_page_yet_is_among_the_others(packs: Packs, hass:
     assert "(/config/integrations/integration/jk_bms)" in notification["message"]
 
 
+async def test_what_stays_off_is_told_until_it_is_reset(packs: Packs, hass: HomeAssistant) -> None:
+    plant = await Plant.add(packs)
+    acting = plant.pack.coordinator.acting
+    await plant.run(5)
+    assert notifications(hass) == {}
+    acting.set_mode(Mode.OFF)
+    stopping = hass.async_create_task(acting.async_emergency_stop(charge=True, discharge=False))
+    await plant.run(15)
+    await stopping
+    (notification,) = notifications(hass).values()
+    assert notification["title"] == "Keller: off until you reset it"
+    acting.reset()
+    await plant.run(5)
+    assert notifications(hass) == {}
+
+
 @pytest.mark.parametrize("language", ["en", "de"])
 @pytest.mark.parametrize("kind", ["critical", "over"])
 def test_what_has_to_be_acknowledged_says_where(language: str, kind: str) -> None:

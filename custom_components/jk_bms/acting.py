@@ -192,7 +192,8 @@ class Acting:
         if decision.cooling_until_s != before.cooling_until_s:
             until_s = decision.cooling_until_s
             self._cooling_until = None if until_s is None else self._time_of(until_s)
-        self._urgent.tell(self.assessment, self.mode, self.failures)
+        stopped = decision.latched and bool(decision.held - {Target.COOLING})
+        self._urgent.tell(self.assessment, self.mode, self.failures, stopped=stopped)
         for record in decision.records:
             _LOGGER.info("%s: %s", self._entry.title, record)
             for listener in self._listeners:

@@ -55,8 +55,10 @@ class Urgent:
             await async_get_translations(self._hass, self._language, category, [DOMAIN])
 
     @callback
-    def tell(self, assessment: Assessment | None, mode: Mode, failures: Mapping[Target, str]) -> None:
-        """Say what is wrong, unless it has been said."""
+    def tell(
+        self, assessment: Assessment | None, mode: Mode, failures: Mapping[Target, str], *, stopped: bool = False
+    ) -> None:
+        """Say what is wrong, unless it has been said. `stopped`: something is off, and stays so until it is reset."""
         if assessment is None:
             return
         urgent = [
@@ -64,7 +66,7 @@ class Urgent:
             for finding in assessment.findings
             if (finding.level >= GuardianLevel.CRITICAL and mode is not Mode.OFF) or finding.cause == ACTION_FAILED
         ]
-        kind = _kind(assessment, urgent, mode)
+        kind = _kind(assessment, urgent, mode, stopped=stopped)
         told = (kind, [(each.cause, *_named(each).items()) for each in urgent], dict(failures)) if kind else None
         if told == self._told:
             return
@@ -102,16 +104,18 @@ class Urgent:
         return async_get_cached_translations(self._hass, self._language, category, DOMAIN)
 
 
-def _kind(assessment: Assessment, urgent: list[Finding], mode: Mode) -> str | None:
+def _kind(assessment: Assessment, urgent: list[Finding], mode: Mode, *, stopped: bool) -> str | None:
     """Return which text it is; None if there is nothing to say."""
     if mode is not Mode.OFF:
         if assessment.level is GuardianLevel.EMERGENCY:
             return "emergency"
         if assessment.level is GuardianLevel.CRITICAL:
             return "critical"
-        if not urgent and assessment.unacknowledged:
+        if not urgent and not stopped and assessment.unacknowledged:
             return "over"
-    return ACTION_FAILED if urgent else None
+    if urgent:
+        return ACTION_FAILED
+    return "stopped" if stopped else None
 
 
 def _named(finding: Finding) -> dict[str, str]:
