@@ -14,7 +14,7 @@ from pytest_homeassistant_custom_component.common import MockUser
 
 from custom_components.jk_bms.const import DOMAIN
 
-from .acting_home import Appliance, Plant, notifications
+from .acting_home import NEVER, Appliance, Plant, notifications
 from .packs import Packs
 from .test_acting import BURNING_C, CHARGE_OFF, DISCHARGE_OFF, HOT_C, WARM_C
 
@@ -189,6 +189,45 @@ async def test_emergency_stop_says_what_is_not_off(packs: Packs, switches: list[
     assert results["switch_both"]["reason"] == "welded"
 
 
+async def test_emergency_stop_that_nothing_comes_of(
+    packs: Packs, hass: HomeAssistant, switches: list[Appliance]
+) -> None:
+    plant = await Plant.add(packs, **SWITCHES)
+    await plant.run(2)
+    charger, _, contactor = switches
+    charger.obeys = False
+    contactor.fails_with = HomeAssistantError("welded")
+    for _ in range(2):
+        task = hass.async_create_task(call(plant, "emergency_stop", confirm=True))
+        while not task.done():
+            await plant.run(1)
+        results = {each["target"]: each for each in cast("list[dict[str, Any]]", task.result()["targets"])}
+        assert {target: each["result"] for target, each in results.items()} == {
+            "board_charge": "off",
+            "board_discharge": "off",
+            "switch_charge": "failed",
+            "switch_discharge": "off",
+            "switch_both": "failed",
+        }
+        assert results["switch_charge"]["reason"] == "input_boolean.charger didn't answer in time"
+        assert results["switch_both"]["reason"] == "welded", "also while it isn't tried again yet"
+
+
+async def test_an_order_without_anything_to_do_is_kept(
+    packs: Packs, hass: HomeAssistant, hass_storage: dict[str, Any]
+) -> None:
+    plant = await Plant.add(packs)
+    await plant.run(2, charge_mosfet=False, discharge_mosfet=False, current_a=0.0)
+    await call(plant, "emergency_stop", confirm=True)
+    assert plant.pack.link.written == []
+    await plant.silence(3)
+    key = f"{DOMAIN}.{plant.pack.entry.entry_id}.acting"
+    assert hass_storage[key]["data"]["actor"]["ordered"] == ["charge", "discharge"]
+    await call(plant, "reset_emergency")
+    await plant.silence(3)
+    assert hass_storage[key]["data"]["actor"]["ordered"] == []
+
+
 async def test_emergency_stop_that_stops_nothing(packs: Packs, hass: HomeAssistant) -> None:
     plant = await Plant.add(packs, permission="read_only")
     assert plant.pack.entity_id(Platform.BUTTON, "emergency_stop") is None
@@ -328,6 +367,23 @@ async def test_a_trial_ends_when_it_becomes_earnest(packs: Packs, fan: Appliance
     results = {each["target"]: each["result"] for each in cast("list[dict[str, Any]]", task.result()["tried"])}
     assert results == {"cooling": "interrupted", "switch_charge": "left_alone"}
     assert fan.calls == ["turn_on"]
+
+
+async def test_what_is_tried_is_taken_over_in_earnest(packs: Packs, switches: list[Appliance]) -> None:
+    """It was on before the trial, so it is switched on again when the danger is over."""
+    charger = switches[0]
+    plant = await Plant.add(packs, stop_charge_switch=charger.entity_id)
+    await plant.run(5)
+    charger.sticks_after = 1
+    task = plant.hass.async_create_task(call(plant, "test_actions", confirm=True))
+    await plant.run(3)
+    assert charger.calls == ["turn_off", "turn_on"]
+    assert charger.state == STATE_OFF
+    charger.sticks_after = NEVER
+    await plant.run(20, cells_v=(3.62,) * 16)
+    assert charger.calls == ["turn_off", "turn_on", "turn_off"]
+    assert task.done()
+    await plant.until(lambda: charger.state == STATE_ON, within_s=1200, every_s=5)
 
 
 async def test_when_nothing_is_tried(packs: Packs, fan: Appliance) -> None:

@@ -64,6 +64,11 @@ async def async_forget_acts(hass: HomeAssistant, entry_id: str) -> None:
     withdraw(hass, entry_id)
 
 
+def _kept(decision: Decision) -> tuple[object, ...]:
+    """Return what must not be lost of a decision that needs nothing done."""
+    return decision.held, decision.latched, decision.cooling_until_s
+
+
 class Acting:
     """Carries out, for one pack, what is to be done. `is_fresh` says whether frames come and the board can be written
     to; `on_news` is called when something has changed without a frame."""
@@ -202,7 +207,7 @@ class Acting:
             self.tried.clear()
         for command in decision.commands:
             self._carry_out(command)
-        if decision.commands or decision.records or decision.held != before.held:
+        if decision.commands or decision.records or _kept(decision) != _kept(before):
             self._store.async_delay_save(self._to_remember, SAVED_AFTER_S)
         if decision.held != before.held:
             for other in self._others():
@@ -229,13 +234,13 @@ class Acting:
     async def async_cool(self, *, until_s: float | None = None, until_c: float | None = None) -> None:
         """Cool by hand until a monotonic time or a temperature. Raises HomeAssistantError if it doesn't, or not yet."""
         self._actor.cool(self._hass.loop.time(), until_s=until_s, until_c=until_c)
-        if failures := await self._outcome([Target.COOLING]):
+        if failures := await self._outcome([Target.COOLING], on=True):
             raise self.not_done(failures.values())
 
     async def async_stop_cooling(self) -> None:
         """End cooling by hand. Raises HomeAssistantError if it goes on."""
         self._actor.stop_cooling()
-        if failures := await self._outcome([Target.COOLING]):
+        if failures := await self._outcome([Target.COOLING], on=False):
             raise self.not_done(failures.values())
 
     async def async_emergency_stop(self, *, charge: bool, discharge: bool) -> dict[Target, str | None]:
@@ -252,7 +257,14 @@ class Acting:
             if meant and (target in BOARD or target in self.driven)
         ]
         self._actor.emergency_stop(charge=charge, discharge=discharge)
-        failures = await self._outcome(targets)
+        failures = await self._outcome(targets, on=False)
+        entities = [target for target in targets if target in self.driven and target not in failures]
+        with suppress(TimeoutError):
+            async with asyncio.timeout(ANSWERS_WITHIN_S):
+                while any(map(self.is_on, entities)):
+                    await self._looked.wait()
+        for target in filter(self.is_on, entities):
+            failures[target] = await async_message(self._hass, self._error("driven_silent", target))
         return {target: failures.get(target) for target in targets}
 
     def not_done(self, reasons: Iterable[str]) -> HomeAssistantError:
@@ -390,10 +402,8 @@ class Acting:
             translation_placeholders={"name": self._entry.title, "entity": driven.entity_id if driven else ""},
         )
 
-    async def _outcome(self, targets: Collection[Target]) -> Failures:
-        """Have an order carried out; return what of it failed."""
-        for target in targets:
-            self.failures.pop(target, None)
+    async def _outcome(self, targets: Collection[Target], *, on: bool) -> Failures:
+        """Have an order carried out; return what of it is known to have failed."""
         self.look_again()
         if tasks := [self._running[target] for target in targets if target in self._running]:
             await asyncio.wait(tasks, timeout=ORDER_TAKES_S)
@@ -402,7 +412,8 @@ class Acting:
             for target in targets
             if self.is_on(target) is None
         }
-        return missing | {target: self.failures[target] for target in targets if target in self.failures}
+        failed = {target for target in targets if target in self.failures and self.is_on(target) is not on}
+        return {target: self.failures[target] for target in failed} | missing
 
     def _to_remember(self) -> dict[str, object]:
         cooling = self.driven.get(Target.COOLING)
