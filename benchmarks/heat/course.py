@@ -16,6 +16,7 @@ from custom_components.jk_bms.battery.thermal.interface import (
 )
 
 LEVELS: Final = (1, 2, 3, 4)
+STOP: Final = 3
 MOSFET_CAUSES: Final = frozenset({Cause.MOS_TEMPERATURE, Cause.MOS_FORECAST})
 OSCILLATION_S: Final = 600.0
 
@@ -38,12 +39,15 @@ class Course:
         """By anything but the MOSFETs."""
         self.local = {level: Episodes(gap_s) for level in LEVELS}
         self.any = {level: Episodes(gap_s) for level in LEVELS}
+        self.lowest_after_stop = 4
+        """The lowest level since it was 3 for the first time."""
         self.unnamed = 0
         """How often a level was entered in a frame that named no cause for it."""
         self.changes_s: list[float] = []
         self.fault_first_s: float | None = None
         self.fault_last_s: float | None = None
-        self._level = 0
+        self.level = 0
+        """As of the last frame; 0 where it is unknown."""
         self._last_s: float | None = None
 
     def take(self, sample: ThermalSample | None, t: float) -> ThermalAssessment:
@@ -52,10 +56,10 @@ class Course:
         level = int(said.level or 0)
         frame_s = 0.0 if self._last_s is None else min(t - self._last_s, 60.0)
         self._last_s = t
-        if level != self._level:
+        if level != self.level:
             self.changes_s.append(t)
-            self.unnamed += level > max([self._level, *(cause.level for cause in said.causes)])
-            self._level = level
+            self.unnamed += level > max([self.level, *(cause.level for cause in said.causes)])
+            self.level = level
         if t < self._onset_s:
             self.before_onset = max(self.before_onset, level)
         else:
@@ -63,6 +67,8 @@ class Course:
                 if reached not in self.first_s:
                     self.first_s[reached] = t - self._onset_s
                     self.first_causes[reached] = "+".join(cause.cause for cause in said.causes[:2])
+        if STOP in self.first_s:
+            self.lowest_after_stop = min(self.lowest_after_stop, level)
         local = max((cause.level for cause in said.causes if cause.cause in LOCAL_CAUSES), default=ThermalLevel.NORMAL)
         self.highest = max(self.highest, level)
         self.highest_local = max(self.highest_local, int(local))

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from math import inf
 from typing import Final
 
-from benchmarks.heat.course import Course, minutes
+from benchmarks.heat.course import STOP, Course, minutes
 from benchmarks.heat.forecasts import HORIZON_MIN, SETTLED_S, Score, minutes_until, score, straight_on
 from benchmarks.heat.helpers import Episodes, Rule, Steep, rules
 from benchmarks.heat.scenarios import Play, Scenario
@@ -22,8 +22,6 @@ SETTLING_S: Final = 900.0
 COOL_C: Final = 40.0
 STEADY: Final = ("m01", "m02", "m03", "m04", "m05", "m07")
 SWINGING: Final = "m06"
-STOP: Final = 3
-"""The last level whose delay counts: an engine that has reached it in a row with a fault has nothing more to tell."""
 FORECASTING: Final = ("common", "benign", "never")
 """Kinds of rows whose forecasts are scored."""
 
@@ -58,6 +56,9 @@ class Result:
     highest_while_cool: int = 0
     """While the hottest probe was in truth below 40 °C."""
     before_onset: int = 0
+    last: int = 0
+    lowest_after_stop: int = 4
+    """The lowest level since it was 3 for the first time."""
     unnamed: int = 0
     """Levels that were entered without their cause."""
     fault_after_min: float | None = None
@@ -108,7 +109,8 @@ def run(scenario: Scenario, seed: int, *, with_rules: bool) -> Result:
             continue
         sample = moment.sample
         if sagging is not None:
-            if STOP in course.first_s and STOP in sagging.first_s:
+            # Level 3 is the last whose delay counts; only of a probe that dies there is more to tell.
+            if STOP in course.first_s and STOP in sagging.first_s and not scenario.loses_probe:
                 if sample is not None:
                     _naive(naive, episodes, result, scenario, sample, t)
                 continue
@@ -203,6 +205,7 @@ def _conclude(result: Result, course: Course, sagging: Course | None) -> None:
     result.highest, result.highest_local = course.highest, course.highest_local
     result.highest_of_cells = course.highest_of_cells
     result.unnamed = course.unnamed
+    result.last, result.lowest_after_stop = course.level, course.lowest_after_stop
     result.most_changes = course.most_changes
     if course.fault_first_s is not None:
         result.fault_after_min = course.fault_first_s / 60

@@ -11,11 +11,14 @@ from typing import Any, Final
 from benchmarks.heat import acting, detection, glitches, recordings, variants, year
 from benchmarks.heat.course import LEVELS
 from benchmarks.heat.forecasts import Score, false_share, mean_error
+from benchmarks.heat.helpers import rules
 from benchmarks.heat.scenarios import Scenario
 
 ACTED: Final = ("m01", "m02", "m03", "m04", "m05", "m06", "m07", "f04", "f10", "f12")
 """Rows that are played with actions."""
 DAYS_PER_YEAR: Final = 365
+WITHIN_MIN: Final = {("f11", 1): 65.0, ("f12", 2): 7.0, ("f13", 3): 3.0, ("g10", 2): 11.0}
+"""What the rows themselves ask for beyond the reference: minutes to a level. The gap of g10 ends after ten."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,20 +89,30 @@ def of_detection(results: Mapping[str, list[detection.Result]], rows: Sequence[S
             ours = median_or_never(result.delays_min.get(level) for result in results[row.name])
             if reference is None:
                 continue
-            figures.append(Figure("10.1", f"{row.name} level {level}", ours, reference, 1.25 * reference + 0.5))
+            within_min = min(1.25 * reference + 0.5, WITHIN_MIN.get((row.name, level), inf))
+            figures.append(Figure("10.1", f"{row.name} level {level}", ours, reference, within_min))
             if row.name.startswith("f"):
                 ratios.append((inf if ours is None else ours) / reference)
     if ratios:
         figures.append(Figure("10.1", "delays to reference, f01 to f13", fmean(ratios), 1.0, None, 0.85))
-    for name, reference, aim in (("f04", -14, 60), ("f07", None, 40), ("f09", 72, 110)):
+    for name, level, fixed_60_c, must, aim in (
+        ("f04", 2, 53, None, 60),
+        ("f07", 2, -14, 40, 40),
+        ("f09", 2, 72, None, 110),
+        ("f09", 3, 72, 100, None),
+    ):
         if name in results:
             leads = [
-                result.lead_reference_min - result.delays_min.get(2, inf)
+                result.lead_reference_min - result.delays_min.get(level, inf)
                 for result in results[name]
                 if result.lead_reference_min is not None
             ]
-            title = f"lead of level 2, {name}"
-            figures.append(Figure("10.1", title, median(leads), reference, None, aim, more_is_better=True))
+            title = f"lead of level {level}, {name}"
+            figures.append(Figure("10.1", title, median(leads), fixed_60_c, must, aim, more_is_better=True))
+    if died := results.get("g11"):
+        lowest = min(result.lowest_after_stop for result in died)
+        figures.append(Figure("10.1", "g11 lowest level once it is 3", lowest, None, 3, more_is_better=True))
+        figures.append(Figure("10.1", "g11 last level", min(r.last for r in died), None, 4, more_is_better=True))
     for row in (row for row in rows if row.kind == "fault" and row.is_short):
         for level in (2, 3):
             ours = median_or_never(result.sagging_delays_min.get(level) for result in results[row.name])
@@ -202,6 +215,17 @@ HELPERS_10_3: Final[dict[str, dict[str, float | None]]] = {
     },
 }  # fmt: skip
 """What the reference found for the helpers."""
+HELPERS_OF_RECORDINGS: Final = {
+    "error at 6 min": {"two-point": 1.3, "derivative 5 min": 1.2, "derivative 10 min": 1.5, "trend 20/600": 1.2},
+    "50 °C that never comes, %": {
+        "two-point": 9.8, "derivative 5 min": 6.3, "derivative 10 min": 4.6, "trend 20/600": 5.6,
+    },
+}  # fmt: skip
+HELPERS_A_YEAR: Final = {
+    "base_fixed60": 118, "base_derivative5min_gt1": 350, "base_derivative10min_gt0.5": 410,
+    "base_trend20_600s_gt0.5": 430, "base_derivative_raw_gt3": 800, "base_spread_gt5": 210,
+}  # fmt: skip
+"""False alarms on what a board sends, glitches included; the reference was not asked for `statistics`."""
 
 
 # 10.2
@@ -231,13 +255,11 @@ def of_recordings(runs: Sequence[recordings.Run], watched: Sequence[recordings.H
     for view in ("near", "far", "single"):
         shorted = [run for run in runs if run.view == view and not run.is_runaway and not run.with_voltage]
         if shorted:
-            sure = view != "far"
             for rate_s in recordings.RATES_S:
                 at_rate = [run for run in shorted if run.rate_s == rate_s]
                 label = f"{view}, {rate_s:g} s, no runaway"
                 reached = share(2 in run.first_s for run in at_rate)
-                wanted = 100 if sure else None
-                figures.append(Figure("10.2", f"{label}: level 2, %", reached, None, None, wanted, more_is_better=True))
+                figures.append(Figure("10.2", f"{label}: level 2, %", reached, None, None, 100, more_is_better=True))
                 figures.append(Figure("10.2", f"{label}: level 4, %", share(4 in run.first_s for run in at_rate)))
                 alone = share(run.alone for run in at_rate)
                 figures.append(Figure("10.2", f"{label}: level 4 below 65 °C by one probe, %", alone, None, None, 30))
@@ -285,14 +307,32 @@ def _of_healthy(watched: Sequence[recordings.Healthy]) -> list[Figure]:
         return []
     # Cells of the size 18650 heat by 4 °C/min at three times their capacity, and nothing is wrong.
     fast = [h for h in watched if (h.capacity_ah or inf) < 5 and any(rate in h.name for rate in ("3c", "4c"))]
-    never_s = sum(healthy.never_s for healthy in watched)
-    false_s = sum(healthy.never_false_s for healthy in watched)
-    six = [score for healthy in watched for score in healthy.six_minutes]
+
+    def six(method: str) -> float | None:
+        return mean_error([score for healthy in watched for score in healthy.six_minutes[method]], 0)
+
+    def false_pct(method: str, of: Sequence[recordings.Healthy]) -> float | None:
+        never_s = sum(healthy.never_s for healthy in of)
+        return 100 * sum(healthy.never_false_s[method] for healthy in of) / never_s if never_s else None
+
+    def hours(of: Sequence[recordings.Healthy]) -> str:
+        return f"{sum(healthy.never_s for healthy in of) / 3600:.0f} h"
+
+    known = [healthy for healthy in watched if healthy.has_current]
+    never = "time that 50 °C is forecast and never comes, %"
     return [
-        Figure("10.3", "real discharges, error at 6 min", mean_error(six, 0), 1.2, 1.5, 1.0),
+        Figure("10.3", "real discharges, error at 6 min", six("ours"), 1.2, 1.5, 1.0),
+        *(
+            Figure("10.3", f"real discharges, error at 6 min: {method}", six(method), theirs)
+            for method, theirs in HELPERS_OF_RECORDINGS["error at 6 min"].items()
+        ),
+        Figure("10.3", f"{never} of {hours(known)}", false_pct("ours", known), 0.8, 1.0, 0.2),
         Figure(
-            "10.3", f"time that 50 °C is forecast and never comes, % of {never_s / 3600:.0f} h",
-            100 * false_s / never_s if never_s else None, 0.8, 1.0, 0.2,
+            "10.3", f"{never} of {hours(watched)}, current known or not", false_pct("ours", watched), 0.8, 1.0, 0.2
+        ),
+        *(
+            Figure("10.3", f"{never}: {method}", false_pct(method, known), theirs)
+            for method, theirs in HELPERS_OF_RECORDINGS["50 °C that never comes, %"].items()
         ),
         Figure("10.4", "healthy recordings at level 3 by one spot", sum(h.highest_local > 2 for h in watched), None, 0),
         Figure(
@@ -304,6 +344,10 @@ def _of_healthy(watched: Sequence[recordings.Healthy]) -> list[Figure]:
         Figure(
             "10.4", f"healthy recordings at level 1 by one spot, of {len(watched)}",
             sum(h.highest_local >= 1 for h in watched), 11, 11, 4,
+        ),
+        *(
+            Figure("10.4", f"healthy recordings with {name}, of {len(watched)}", sum(name in h.naive for h in watched))
+            for name in rules()
         ),
     ]  # fmt: skip
 
@@ -330,6 +374,10 @@ def of_years(blocks: Sequence[year.Block]) -> list[Figure]:
         Figure("10.4", "level 4 by anything, all", sum(b.any[4] for b in blocks), 0, 0),
         Figure(
             "10.4", "time in level 1 by one spot, %", 100 * sum(b.local_s for b in blocks) / 3600 / hours, None, 0.1
+        ),
+        *(
+            Figure("10.4", f"{name}, a year", per_year(b.naive[name] for b in blocks), HELPERS_A_YEAR.get(name))
+            for name in rules()
         ),
     ]
 
@@ -392,7 +440,7 @@ def of_variants(varied: Sequence[variants.Varied], rows: Sequence[Scenario]) -> 
                     ratios.append(v.delays_min.get(level, variants.AFTER_S / 60) / reference)
         if ratios and not variant.startswith("restart"):
             figures.append(Figure("variants", f"{variant}: delays to reference", median(ratios)))
-        harmless = [v for v in of_variant if kinds[v.name].kind in {"benign", "never", "glitch"}]
+        harmless = [v for v in of_variant if kinds[v.name].kind != "fault"]
         if harmless:
             by_spot = sum(v.highest_local > 0 or (kinds[v.name].kind == "glitch" and v.highest > 0) for v in harmless)
             figures.append(Figure("variants", f"{variant}: wrong alarms in {len(harmless)} rows", by_spot, None, 0))

@@ -13,15 +13,16 @@ from bisect import bisect_right
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import pairwise
+from math import inf
 from pathlib import Path
 from random import Random
 from statistics import median
 from typing import Final
 
 from benchmarks.heat.course import LEVELS, Course, minutes
-from benchmarks.heat.detection import THRESHOLDS_C
-from benchmarks.heat.forecasts import Score, minutes_until, score
-from benchmarks.heat.helpers import rules
+from benchmarks.heat.detection import FORECASTERS, THRESHOLDS_C
+from benchmarks.heat.forecasts import Score, minutes_until, score, straight_on
+from benchmarks.heat.helpers import Steep, rules
 from custom_components.jk_bms.battery.thermal.config import ThermalConfig
 from custom_components.jk_bms.battery.thermal.engine import ThermalEngine
 from custom_components.jk_bms.battery.thermal.interface import ThermalSample
@@ -37,11 +38,13 @@ AGAIN_S: Final = 1.0
 EMERGENCY_C: Final = 65.0
 SECOND_C, SECOND_S = 1.5, 30.0
 """3 °C/min of another probe."""
+EMPTIED_AH: Final = 10.0
 SMALL_AH: Final = 40.0
 """Cells up to here are bare ones in a laboratory: they heat and cool within half an hour."""
 RUNAWAY_C: Final = 200.0
 SIX_MINUTES: Final = ((5.0, 7.0),)
 NEVER_C: Final = 50.0
+FIFTY: Final = THRESHOLDS_C.index(NEVER_C)
 WITHIN_MIN: Final = 30.0
 VIEWS: Final = {"near": ("temp5", "temp", "temp2", "temp3"), "far": ("temp", "temp2", "temp3", "temp4")}
 _PROBE: Final = re.compile(r"(temp\d*)_C")
@@ -81,9 +84,13 @@ class Recording:
 
     @property
     def is_house_or_car(self) -> bool:
-        """Whether its current is known and it isn't a small cell emptied in minutes."""
-        large = self.chemistry == "LFP" or self.capacity_ah is None or self.capacity_ah > SMALL_AH
-        return self.kind == "normal" and large and any(current_a is not None for current_a in self.currents_a)
+        """Whether it is healthy and no small cell that is emptied in minutes, as those of the size 18650 are."""
+        return self.kind == "normal" and (self.chemistry == "LFP" or (self.capacity_ah or inf) > EMPTIED_AH)
+
+    @property
+    def has_current(self) -> bool:
+        """Whether its current was recorded: of some cells in a laboratory and of an exported history it wasn't."""
+        return any(current_a is not None for current_a in self.currents_a)
 
     @property
     def config(self) -> ThermalConfig:
@@ -311,10 +318,15 @@ class Healthy:
     hours: float
     causes: dict[int, str]
     first_s: dict[int, float]
-    six_minutes: list[Score]
+    naive: list[str]
+    """Rules of owners that said something."""
+    six_minutes: dict[str, list[Score]]
+    """By method of forecasting."""
     never_s: float
     """Time with a forecast in a healthy LFP or car recording that never gets to 50 °C."""
-    never_false_s: float
+    never_false_s: dict[str, float]
+    """How much of it each method expected that within half an hour."""
+    has_current: bool
     fast_s: float | None
     capacity_ah: float | None
 
@@ -324,7 +336,8 @@ def watch(recording: Recording) -> Healthy:
     course = Course(ThermalEngine(recording.config))
     times_s = recording.times_s
     columns = list(recording.probes_c.values())
-    said: list[list[float | None]] = []
+    naive, alarmed = rules(), set[str]()
+    said: dict[str, list[list[float | None]]] = {name: [] for name in ("ours", *FORECASTERS.values())}
     truth_c: list[float] = []
     last_c = 0.0
     for index, t in enumerate(times_s):
@@ -335,17 +348,29 @@ def watch(recording: Recording) -> Healthy:
             ThermalSample(probes_c, current_a=recording.currents_a[index], ambient_c=recording.ambients_c[index]),
             t,
         )
-        said.append([minutes(assessment, threshold_c) for threshold_c in THRESHOLDS_C])
-    scores = []
+        said["ours"].append([minutes(assessment, threshold_c) for threshold_c in THRESHOLDS_C])
+        for name, rule in naive.items():
+            if rule.alarms(t, probes_c):
+                alarmed.add(name)
+            if isinstance(rule, Steep):
+                said[FORECASTERS[name]].append(
+                    [straight_on(threshold_c, probes_c, rule.slopes_c_min) for threshold_c in THRESHOLDS_C]
+                )
+    scores: dict[str, list[Score]] = {name: [] for name in said}
     for index, threshold_c in enumerate(THRESHOLDS_C):
         until = minutes_until(times_s, truth_c, threshold_c)
-        scores.append(score(times_s, until, [values[index] for values in said], [times_s[0]], SIX_MINUTES))
-    never_s = never_false_s = 0.0
+        for name, series in said.items():
+            values = [each[index] for each in series]
+            scores[name].append(score(times_s, until, values, [times_s[0]], SIX_MINUTES))
+    never_s, never_false_s = 0.0, dict.fromkeys(said, 0.0)
     if max(truth_c) < NEVER_C and recording.is_house_or_car:
-        for (earlier_s, t), values in zip(pairwise(times_s), said, strict=False):
-            if (fifty_min := values[1]) is not None:
-                never_s += t - earlier_s
-                never_false_s += (t - earlier_s) * (fifty_min <= WITHIN_MIN)
+        for row, (earlier_s, t) in enumerate(pairwise(times_s)):
+            if said["ours"][row][FIFTY] is None:
+                continue
+            never_s += t - earlier_s
+            for name, series in said.items():
+                fifty_min = series[row][FIFTY]
+                never_false_s[name] += (t - earlier_s) * (fifty_min is not None and fifty_min <= WITHIN_MIN)
     return Healthy(
         recording.name,
         course.highest,
@@ -353,9 +378,11 @@ def watch(recording: Recording) -> Healthy:
         (times_s[-1] - times_s[0]) / 3600,
         course.first_causes,
         course.first_s,
+        sorted(alarmed),
         scores,
         never_s,
         never_false_s,
+        recording.has_current,
         recording.fast_s,
         recording.capacity_ah,
     )

@@ -60,6 +60,11 @@ class Scenario:
         return "terminal" in self.what
 
     @property
+    def loses_probe(self) -> bool:
+        """Whether a probe dies of the heat."""
+        return "die:" in self.corruption
+
+    @property
     def lasting_changes_s(self) -> list[float]:
         """When the heat changed for good: at the start, at the onset, and at every step of a profile."""
         steps = [float(part.split("=")[0]) for text in self.acting if text[0] == "s" for part in text[2:].split(",")]

@@ -15,6 +15,7 @@ from typing import Final
 import numpy as np
 
 from benchmarks.heat.course import LEVELS, Course
+from benchmarks.heat.helpers import Episodes, rules
 from benchmarks.heat.scenarios import CURRENT_NOISE_A, LOST_SHARE, PROBE_NOISE_C
 from benchmarks.heat.voltages import CellVoltages
 from custom_components.jk_bms.battery.thermal.config import ThermalConfig
@@ -98,6 +99,8 @@ class Block:
     alarms: list[tuple[float, int, str]] = field(default_factory=list)
     """Day, level, and causes of the first of each."""
     hottest_c: float = 0.0
+    naive: dict[str, int] = field(default_factory=dict)
+    """Alarms of the rules that owners use, of the same frames."""
 
 
 def surroundings(number: int) -> Iterator[tuple[float, Surroundings]]:
@@ -175,6 +178,7 @@ def run(number: int) -> Block:
     cells = CellVoltages(number)
     course = Course(ThermalEngine(ThermalConfig()), gap_s=ALARM_GAP_S)
     block = Block(number)
+    naive = {name: (rule, Episodes(ALARM_GAP_S)) for name, rule in rules().items()}
     pack: TenSeconds | None = None
     counted = dict.fromkeys(LEVELS, 0)
     for t, acting in surroundings(number):
@@ -192,6 +196,9 @@ def run(number: int) -> Block:
             ambient_c=round(acting.ambient_c, 1) if number % 2 else None,
         )
         said = course.take(sample or None, t)
+        if probes_c:
+            for rule, episodes in naive.values():
+                episodes.take(t, on=rule.alarms(t, probes_c))
         block.hottest_c = max(block.hottest_c, *true_c)
         for level in LEVELS:
             if (starts := len(course.any[level].starts_s)) > counted[level]:
@@ -201,5 +208,6 @@ def run(number: int) -> Block:
     block.hours = DAYS * 24.0
     block.local = {level: len(episodes.starts_s) for level, episodes in course.local.items()}
     block.any = {level: len(episodes.starts_s) for level, episodes in course.any.items()}
+    block.naive = {name: len(episodes.starts_s) for name, (_, episodes) in naive.items()}
     block.local_s = course.local[1].on_s
     return block

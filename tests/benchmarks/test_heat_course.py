@@ -9,7 +9,9 @@ from typing import cast
 import pytest
 
 from benchmarks.heat.course import Course, minutes
-from benchmarks.heat.figures import Figure, median_or_never, share
+from benchmarks.heat.figures import Figure, median_or_never, of_variants, share
+from benchmarks.heat.scenarios import Scenario
+from benchmarks.heat.variants import Varied
 from benchmarks.heat.year import TenSeconds, surroundings
 from custom_components.jk_bms.battery.thermal.engine import ThermalEngine
 from custom_components.jk_bms.battery.thermal.interface import (
@@ -58,6 +60,12 @@ def test_a_delay_counts_from_the_onset_and_passes_all_levels_below() -> None:
     lived = course({160.0: Said(ThermalLevel(2)), 220.0: Said(ThermalLevel(4))})
     assert [lived.delay_min(level) for level in (1, 2, 3, 4)] == [1, 1, 2, 2]
     assert (lived.before_onset, lived.highest) == (0, 4)
+
+
+def test_the_lowest_level_counts_from_the_first_stop_on() -> None:
+    lived = course({160.0: Said(ThermalLevel(2))} | {float(t): Said(ThermalLevel(4)) for t in range(200, 10_000, 10)})
+    assert (lived.lowest_after_stop, lived.level) == (4, 4)
+    assert course({160.0: Said(ThermalLevel(3))}).lowest_after_stop == 0
 
 
 def test_what_comes_before_the_onset_is_no_detection() -> None:
@@ -132,3 +140,20 @@ def test_ten_seconds_at_once_are_ten_steps() -> None:
 def test_a_pack_that_heats_itself_is_not_lived_by_a_matrix() -> None:
     with pytest.raises(ValueError, match="heats itself"):
         TenSeconds(1, 71.0, (1,)).step(Surroundings())
+
+
+def scenario(name: str, kind: str) -> Scenario:
+    reference = dict.fromkeys(("ref_L1_min", "ref_L2_min", "ref_L3_min"))
+    return Scenario(name, kind, "", 3600, -1.0, 5.0, None, ("c:0",) * 7, 0, 8.0, (1, 5), "", reference, 1)
+
+
+@pytest.mark.parametrize(("kind", "wrong"), [("common", 1), ("benign", 1), ("never", 1), ("glitch", 2)])
+def test_a_hot_spot_is_wrong_in_every_row_without_one(kind: str, wrong: int) -> None:
+    """In rows of glitches any level is; what heats all cells may well be warned of."""
+    varied = [
+        Varied("spot", "poll 1 s", highest=2, highest_local=1),
+        Varied("warm", "poll 1 s", highest=2),
+        Varied("calm", "poll 1 s"),
+    ]
+    (figure,) = of_variants(varied, [scenario(name, kind) for name in ("spot", "warm", "calm")])
+    assert (figure.ours, figure.must) == (wrong, 0)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ from benchmarks.heat.recordings import (
     half_voltage_s,
     onset_s,
     read,
+    watch,
 )
 from tests.shared import SCENARIOS, needs_scenarios
 
@@ -47,6 +49,36 @@ def test_a_flat_folder_is_sorted_by_what_happens(tmp_path: Path) -> None:
         "calm.csv": "normal",
         "crushed.csv": "abuse",
     }
+
+
+def test_a_healthy_recording_is_shown_to_the_rules_of_owners_too(tmp_path: Path) -> None:
+    """Two hours at 45 °C, then two degrees within two minutes."""
+    warm_c = [45.0 if t < 7200 else min(45 + (t - 7200) / 60, 47.0) for t in range(0, 10_800, 10)]
+    write(tmp_path / "normal/car.csv", "t_s,temp_C,temp2_C", [f"{10 * n},{c:.1f},30.0" for n, c in enumerate(warm_c)])
+    [recording] = read(tmp_path)
+    healthy = watch(recording)
+    assert "base_spread_gt5" in healthy.naive
+    assert "base_fixed60" not in healthy.naive
+    assert "statistics_60s_gt5" not in healthy.naive
+    assert not healthy.has_current
+    assert healthy.never_s > 9000
+    # The window still has the rise in it for ten minutes.
+    assert healthy.never_false_s["derivative 10 min"] == pytest.approx(600, abs=60)
+    assert healthy.never_false_s["ours"] < healthy.never_false_s["derivative 10 min"]
+
+
+@pytest.mark.parametrize(
+    ("chemistry", "capacity_ah", "counts"),
+    [("LFP", 2.5, True), ("NMC", 60.0, True), ("", None, True), ("", 3.0, False)],
+)
+def test_small_cells_are_emptied_in_minutes(
+    tmp_path: Path, chemistry: str, capacity_ah: float | None, *, counts: bool
+) -> None:
+    write(tmp_path / "normal/cell.csv", "t_s,temp_C,current_A", [f"{t},20.0,1.0" for t in range(60)])
+    [recording] = read(tmp_path)
+    one = replace(recording, chemistry=chemistry, capacity_ah=capacity_ah)
+    assert (one.is_house_or_car, one.has_current) == (counts, True)
+    assert not replace(one, kind="abuse").is_house_or_car
 
 
 def test_an_onset_has_to_last() -> None:
