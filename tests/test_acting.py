@@ -19,6 +19,7 @@ from custom_components.jk_bms.bms.link import LinkProblem
 from custom_components.jk_bms.coordinator import START_TIMEOUT_S
 
 from .acting_home import Appliance, Plant, notifications
+from .pack_values import DEVICE_INFO_32S, telemetry_32s
 from .packs import Packs
 
 WARM_C = 44.0
@@ -531,6 +532,15 @@ async def test_before_the_first_frame_nobody_is_told_anything(packs: Packs, hass
     pack = await setting_up
     assert pack.entry.state is ConfigEntryState.SETUP_RETRY
     assert (fan.calls, notifications(hass)) == ([], {})
+
+
+async def test_before_its_settings_are_known_nobody_knows_who_switched_a_board_off(packs: Packs) -> None:
+    off = telemetry_32s(charge_mosfet=False, current_a=0.0)
+    pack = await packs.add(DEVICE_INFO_32S, off, guardian_mode="act", permission="switches", stop_charge=True)
+    await pack.give(telemetry_32s((3.62,) * 16, charge_mosfet=False, current_a=0.0))
+    assert pack.coordinator.state.settings is None
+    assert pack.coordinator.acting.decision.held == frozenset()
+    assert pack.link.written == []
 
 
 async def test_frames_are_looked_at_once(packs: Packs) -> None:
