@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from homeassistant.components.diagnostics.const import DOMAIN as DIAGNOSTICS
 from homeassistant.core import Context, HomeAssistant
+from homeassistant.exceptions import HomeAssistantError
 from homeassistant.setup import async_setup_component
 from homeassistant.util import dt as dt_util
 from pytest_homeassistant_custom_component.typing import ClientSessionGenerator
@@ -22,6 +23,7 @@ from custom_components.jk_bms.bms.link import LinkProblem
 from custom_components.jk_bms.bms.telemetry import decode_device_info
 from simulator.models import JK_B2A8S20P, JK_PB2A16S20P, Model
 
+from .acting_home import Appliance, Plant
 from .pack_values import DEVICE_INFO_32S, SETTINGS_32S, telemetry_32s
 from .packs import PACK_32S, Packs
 from .radio import Radio
@@ -176,6 +178,27 @@ async def test_the_guardian(hass: HomeAssistant, hass_client: ClientSessionGener
     assert len(restored.minutes_before()) == 61
     assert "secret" not in text
     assert "Mueller" not in text
+
+
+async def test_what_the_guardian_does(hass: HomeAssistant, hass_client: ClientSessionGenerator, packs: Packs) -> None:
+    fan = Appliance(hass, "fan.muellers_cellar")
+    fan.fails_with = HomeAssistantError("Mueller")
+    plant = await Plant.add(packs, celsius=56.0, cooling_entity=fan.entity_id, stop_charge=True, reduce_level=2)
+    entry_id = plant.pack.entry.entry_id
+    calm = data_of(await download(hass, hass_client, entry_id))["acting"]
+    assert (calm["mode"], calm["held"], calm["failed"], calm["latched"]) == ("act", [], [], False)
+    assert calm["last"] is None
+    await plant.run(20)
+    text = await download(hass, hass_client, entry_id)
+    acting = data_of(text)["acting"]
+    assert acting["config"]["stop_charge"] == {"level": 3, "by_board": True, "by_switch": False}
+    assert acting["is_on"] == {"board_charge": False, "board_discharge": True, "cooling": False}
+    assert set(acting["held"]) == {"board_charge", "cooling"}
+    assert acting["failed"] == ["cooling"]
+    assert (acting["last"]["action"], acting["last"]["result"]) == ("cooling", "failed")
+    assert 0 <= acting["last"]["for_s"] < 20
+    assert data_of(text)["entry"]["options"]["cooling_entity"] == "fan.…"
+    assert "mueller" not in text.lower(), "an entity is called after what it is in, or whose"
 
 
 async def test_probes_that_are_broken(hass: HomeAssistant, hass_client: ClientSessionGenerator, packs: Packs) -> None:

@@ -1,7 +1,8 @@
 """The diagnostics download: all that helps to find a fault, and nothing that tells whose pack it is.
 
 What identifies is left out rather than looked for: the entry's title and address, the name on the air, the serial
-number. Two texts of others may still hold an address (names of scanners), so addresses are cut in those.
+number, the ids of entities. Two texts of others may still hold an address (names of scanners), so addresses are cut in
+those.
 """
 
 from __future__ import annotations
@@ -13,9 +14,11 @@ from typing import Final
 from homeassistant.components import bluetooth
 from homeassistant.config_entries import ConfigEntryState
 from homeassistant.const import CONF_ADDRESS
-from homeassistant.core import HomeAssistant
+from homeassistant.core import HomeAssistant, split_entity_id
 from homeassistant.helpers import device_registry as dr
 
+from .acting import Acting
+from .battery.acting.interface import BOARD
 from .battery.as_json import Json, as_json
 from .battery.event_recorder import limits_as_json
 from .battery.guardian import Assessment
@@ -26,6 +29,7 @@ from .changes import Changes
 from .coordinator import JkBmsConfigEntry, JkBmsCoordinator
 from .errors import reachability
 from .guard import Guard
+from .guardian_options import ENTITY_OPTIONS
 
 _SECRET_SPANS: Final = tuple(
     # The generation with the most fields: where the others have none there is nothing to lose.
@@ -41,13 +45,21 @@ _MANUFACTURER_PREFIX_SIZE: Final = 2
 async def async_get_config_entry_diagnostics(hass: HomeAssistant, entry: JkBmsConfigEntry) -> dict[str, Json]:
     """Return the diagnostics of one pack; nothing is asked of the board."""
     diagnostics: dict[str, Json] = {
-        "entry": {"state": entry.state.value, "source": entry.source, "options": dict(entry.options)},
+        "entry": {"state": entry.state.value, "source": entry.source, "options": _options(entry)},
         "device": _device(hass, entry),
         "bluetooth": _bluetooth(hass, entry.data[CONF_ADDRESS]),
     }
     if entry.state is ConfigEntryState.LOADED:
         diagnostics |= _pack(entry.runtime_data, hass.loop.time())
     return diagnostics
+
+
+def _options(entry: JkBmsConfigEntry) -> dict[str, Json]:
+    """Return what was chosen; of entities only what kind they are, for their ids are made of the owner's names."""
+    return {
+        key: f"{split_entity_id(value)[0]}.…" if key in ENTITY_OPTIONS else value
+        for key, value in entry.options.items()
+    }
 
 
 def _pack(coordinator: JkBmsCoordinator, now_s: float) -> dict[str, Json]:
@@ -72,6 +84,7 @@ def _pack(coordinator: JkBmsCoordinator, now_s: float) -> dict[str, Json]:
         "link": _link(coordinator.link.status, now_s),
         "changes": _changes(coordinator.changes),
         "guardian": _guardian(coordinator.guard, state.assessment, now_s),
+        "acting": _acting(coordinator.acting, now_s),
     }
 
 
@@ -82,6 +95,33 @@ def _guardian(guard: Guard, assessment: Assessment, now_s: float) -> Json:
         "limits": limits_as_json(guard.guardian),
         "remembered": as_json(guard.guardian.state(), now_s),
         "events": [as_json(event, now_s) for event in reversed(guard.recorder.events)],
+    }
+
+
+def _acting(acting: Acting, now_s: float) -> Json:
+    """Return what may be done, and what is being done; why something failed is told in words, with the pack's name."""
+    state, decision = acting.state, acting.decision
+    last = decision.last
+    return {
+        "mode": state.mode,
+        "config": as_json(state.config, now_s),
+        "is_on": {target: acting.is_on(target) for target in (*BOARD, *acting.driven)},
+        "held": as_json(decision.held, now_s),
+        "latched": decision.latched,
+        "limit_a": decision.limit_a,
+        "cooling_by_hand": decision.cooling_by_hand,
+        "last": None
+        if last is None
+        else {
+            "action": last.action,
+            "target": last.target,
+            "on": last.on,
+            "result": last.result,
+            "cause": last.cause,
+            "detail": last.detail,
+            "for_s": round(now_s - last.at_s, 1),
+        },
+        "failed": list(acting.failures),
     }
 
 

@@ -54,6 +54,10 @@ def conf_level(stop: Action) -> str:
     return f"{stop}_level"
 
 
+ENTITY_OPTIONS: Final = frozenset({CONF_AMBIENT, CONF_COOLING, *map(conf_switch, STOPS)})
+"""Those that name an entity."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GuardianOptions:
     """What the owner chose for one pack."""
