@@ -473,6 +473,17 @@ def test_acting_is_left() -> None:
         assert scene.orders == [(FAN, False)]
 
 
+def test_what_was_never_off_is_not_left_off() -> None:
+    scene = Scene(replace(BY_BOARD, stop_discharge=None))
+    scene.deaf = {CHARGE}
+    scene.get(3)
+    scene.run(60)
+    scene.mark()
+    scene.mode = Mode.WATCH
+    scene.step()
+    assert [result for result in scene.results if result[0] is CHARGE] == [(CHARGE, False, Result.ENDED, "")]
+
+
 def test_an_action_taken_out_of_the_options() -> None:
     scene = at_level_3(Scene())
     again = scene.restarted(config=replace(BY_BOARD, stop_charge=None, both_off=None))

@@ -209,7 +209,7 @@ class Drive:
 
     def leave(self, now_s: float, out: Outbox) -> None:
         """Let go of it as it is."""
-        self._end(now_s, out, Detail.LEFT_OFF)
+        self._end(now_s, out, Detail.LEFT_OFF if self._stage is _Stage.DONE else "")
 
     @property
     def is_emergency(self) -> bool:
