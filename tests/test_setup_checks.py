@@ -102,6 +102,23 @@ async def test_one_probe_only(hass: HomeAssistant, packs: Packs) -> None:
     assert not raised(hass)
 
 
+async def test_a_probe_that_has_been_broken_for_ten_minutes(hass: HomeAssistant, packs: Packs) -> None:
+    pack = await packs.add(*PACK_32S)
+    frames = Frames(packs, pack)
+    await frames.run(60)
+    await frames.run(800, temperature_2_c=-200.0)
+    assert pack.coordinator.state.assessment.thermal.probe_faults
+    await packs.advance(MINUTE_S)
+    assert not raised(hass), "a fault for eight minutes may be gone in the ninth"
+    await frames.run(200, temperature_2_c=-200.0)
+    await packs.advance(MINUTE_S)
+    assert raised(hass) == {SetupIssue.PROBE_FAULT}
+    assert said(hass, pack, SetupIssue.PROBE_FAULT) == {"name": "Keller", "probes": "T2"}
+    await frames.run(300)
+    await packs.advance(MINUTE_S)
+    assert not raised(hass)
+
+
 @pytest.mark.parametrize(
     ("options", "missing"),
     [

@@ -147,6 +147,7 @@ def test_every_issue_has_texts() -> None:
         **{hint: set() for hint in SetupIssue},
         SetupIssue.HOT_LIMITS: {"charge", "discharge", "limit"},
         SetupIssue.COLD_CHARGE: {"present", "limit"},
+        SetupIssue.PROBE_FAULT: {"probes"},
         SetupIssue.THRESHOLDS_OVERTAKEN: {"thresholds"},
     }
     assert ENGLISH["issues"].keys() == set(Issue) | more.keys()

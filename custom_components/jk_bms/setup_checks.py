@@ -25,6 +25,7 @@ from .threshold_words import problems_in_words
 
 _HOT: Final = ("charge_overtemperature_c", "discharge_overtemperature_c")
 _COLD: Final = "charge_undertemperature_c"
+_FAULT_LASTS_S: Final = 600
 
 
 class SetupIssue(StrEnum):
@@ -35,6 +36,8 @@ class SetupIssue(StrEnum):
     COLD_CHARGE = "cold_charge"
     ONE_PROBE = "one_probe"
     """Probes can't be compared with each other."""
+    PROBE_FAULT = "probe_fault"
+    """One of them has said nothing that a temperature could be for ten minutes."""
     NO_COOLING = "no_cooling"
     THRESHOLDS_OVERTAKEN = "thresholds_overtaken"
     """The board's settings leave no room for what the owner chose."""
@@ -85,12 +88,24 @@ class SetupChecks:
             yield from self._find_in_settings(state, state.settings)
         if len(state.assessment.probes) == 1:
             yield SetupIssue.ONE_PROBE, {}
+        if broken := self._broken_probes(state):
+            yield SetupIssue.PROBE_FAULT, {"probes": ", ".join(broken)}
         acting = state.acting
         config = acting.config
         acts = any((config.reduce_level, config.stop_charge, config.stop_discharge, config.both_off))
         judged = acting.mode in (Mode.DRY_RUN, Mode.ACT) and state.assessment.probes
         if judged and not config.cooling and (acts or self._cooling_wanted):
             yield SetupIssue.NO_COOLING, {}
+
+    def _broken_probes(self, state: PackState) -> list[str]:
+        """Return the probes whose fault lasts, as their sockets are called."""
+        probes, now_s = state.assessment.probes, self._hass.loop.time()
+        faults = state.assessment.thermal.probe_faults
+        return [
+            probes[fault.probe].replace("temperature_", "T")
+            for fault in faults
+            if now_s - fault.since_s >= _FAULT_LASTS_S
+        ]
 
     def _find_in_settings(self, state: PackState, settings: Settings) -> Iterator[tuple[SetupIssue, Mapping[str, str]]]:
         chosen = choice(self._entry.options, state)
