@@ -205,7 +205,8 @@ async def test_probes_that_are_broken(hass: HomeAssistant, hass_client: ClientSe
     pack = await packs.add(*PACK_32S)
     for counter in range(500):
         packs.tick(1)
-        pack.link.give(telemetry_32s(counter=counter % 256, temperature_2_c=22 if counter < 100 else None))
+        lives: dict[str, Any] = {"counter": counter % 256, "current_a": counter % 2 / 1000}
+        pack.link.give(telemetry_32s(**lives, temperature_2_c=22 if counter < 100 else None))
     thermal = data_of(await download(hass, hass_client, pack.entry.entry_id))["guardian"]["assessment"]["thermal"]
     assert thermal["probe_faults"] == [{"probe": 1, "reason": "silent", "for_s": pytest.approx(100, abs=10)}]
 
