@@ -329,6 +329,12 @@ async def test_switched_off_the_guardian_says_nothing_and_goes_on_learning(packs
     assert notifications(hass)
 
 
+async def test_cells_that_bear_less_heat_have_no_time_of_grace(packs: Packs) -> None:
+    plant = await Plant.add(packs, celsius=54.0, chemistry="li_ion", thresholds={}, **BOARD)
+    await plant.run(5)
+    assert plant.pack.link.written == [CHARGE_OFF, DISCHARGE_OFF]
+
+
 async def test_stopping_by_the_board(packs: Packs, hass: HomeAssistant) -> None:
     plant = await Plant.add(packs, celsius=HOT_C, **BOARD)
     await plant.run(5)

@@ -43,6 +43,8 @@ ANSWERS_WITHIN_S: Final = 15
 """Time that an entity has to carry out a command; the board is given what its link takes."""
 ORDER_TAKES_S: Final = 30
 """How long who gives an order by hand is kept waiting to hear what came of it."""
+NO_GRACE_ABOVE_STOP_C: Final = 3
+"""58 °C for LFP, where the discharge has to stop at once rather than after a minute."""
 SAVED_AFTER_S: Final = 1
 _VERSION: Final = 1
 _BOARD_KEYS: Final = {Target.BOARD_CHARGE: "charge_switch", Target.BOARD_DISCHARGE: "discharge_switch"}
@@ -189,7 +191,8 @@ class Acting:
         if telemetry is not None:
             self._telemetry, self._settings = telemetry, settings
             nominal_ah = None if settings is None else settings.nominal_capacity_ah
-            self._actor.adapt(nominal_ah or telemetry.full_charge_capacity_ah)
+            stop_c = self._guard.guardian.heat_config.thresholds.stop_c
+            self._actor.adapt(nominal_ah or telemetry.full_charge_capacity_ah, stop_c + NO_GRACE_ABOVE_STOP_C)
         before = self.decision
         decision = self.decision = self._actor.step(self._guard.assessment, self._see(), self.mode, now_s)
         if decision.last != before.last:

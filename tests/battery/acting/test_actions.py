@@ -783,17 +783,26 @@ def test_a_limit_without_a_known_capacity() -> None:
     assert scene.decision.limit_a is None
 
 
+def test_cells_that_bear_more_heat_keep_their_time_of_grace() -> None:
+    scene = Scene(BY_BOARD)
+    scene.actor.adapt(280.0, 68.0)
+    scene.get(3, hottest_c=67.5)
+    assert STOP not in scene.orders
+    scene.get(3, hottest_c=68.0)
+    assert STOP in scene.orders
+
+
 def test_a_capacity_that_becomes_known() -> None:
     for mode in (Mode.ACT, Mode.DRY_RUN):
         scene = Scene(replace(BY_BOARD, capacity_ah=None), mode)
         scene.get(2, local=True, hold_a=None)
         assert scene.records[0].target is FAN
-        scene.actor.adapt(100.0)
+        scene.actor.adapt(100.0, 58.0)
         scene.get(2, local=True, hold_a=None)
         assert scene.decision.limit_a == (20.0 if mode is Mode.ACT else None)
         assert scene.records[-1].target is None
     again = Scene(replace(BY_BOARD, capacity_ah=None), Mode.DRY_RUN)
-    again.actor.adapt(100.0)
+    again.actor.adapt(100.0, 58.0)
     again.get(2, local=True, hold_a=None)
     assert again.records[0].target is None
 

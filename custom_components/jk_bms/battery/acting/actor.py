@@ -64,6 +64,8 @@ _STEADY_S: Final = 60.0
 """How long frames have come before anything is put back."""
 _FLOWS_A: Final = 1.0
 """The boards' zero may be off by that much."""
+_DISCHARGE_ENDS_C: Final = 58.0
+"""Of LFP, as long as nothing else is known."""
 _LEAST_RUN_S: Final = 600.0
 _LONGEST_BY_HAND_S: Final = 12 * 3600.0
 """Cooling that nobody said an end of, or one that is never reached."""
@@ -84,6 +86,7 @@ class Actor:
         self._stopping_s: float | None = None
         """Since when heat asks for the discharge to be stopped."""
         self._ends_discharge = False
+        self._discharge_ends_c = _DISCHARGE_ENDS_C
         self._steady_s: float | None = None
         """Since when temperatures have come as they are meant to."""
         self._ordered: Ways = NONE
@@ -131,8 +134,9 @@ class Actor:
             last=self._last,
         )
 
-    def adapt(self, capacity_ah: float | None) -> None:
-        """Go by a capacity that became known."""
+    def adapt(self, capacity_ah: float | None, discharge_ends_c: float) -> None:
+        """Go by a capacity that became known, and by where heat leaves the discharge no time of grace."""
+        self._discharge_ends_c = discharge_ends_c
         for hands in (self._hands, self._dry):
             if hands is not None:
                 hands.reduction.capacity_ah = capacity_ah
@@ -220,7 +224,7 @@ class Actor:
             self._stopping_s, self._ends_discharge = None, False
         else:
             self._stopping_s = now_s if self._stopping_s is None else self._stopping_s
-            hot = hottest_c is not None and hottest_c >= config.discharge_ends_c
+            hot = hottest_c is not None and hottest_c >= self._discharge_ends_c
             self._ends_discharge |= hot or now_s - self._stopping_s >= config.grace_s
         if self._by_hand is not None:
             until_s, until_c = self._by_hand

@@ -104,9 +104,7 @@ class ActionsConfig:
     both_off: Stop | None = None
     capacity_ah: float | None = None
     grace_s: float = 60.0
-    """How long at its level of heat the discharge goes on."""
-    discharge_ends_c: float = 58.0
-    """From here on it doesn't, whatever time is left."""
+    """How long at its level of heat the discharge goes on, as long as it isn't too hot for that (`Actor.adapt`)."""
     keep_supplied: bool = False
     """Below an emergency, heat doesn't stop the discharge; it is limited to 0.1 C instead."""
 
