@@ -419,6 +419,15 @@ def test_probe_that_dies_quietly_is_a_fault() -> None:
     assert [(fault.probe, fault.reason) for fault in said.probe_faults] == [(1, ProbeFaultReason.SILENT)]
 
 
+@pytest.mark.parametrize("probes", [2, 3, 4])
+def test_probe_that_stands_still_while_the_others_warm_is_a_fault_before_they_are_a_difference(probes: int) -> None:
+    pack = quiet(probes=probes)
+    said = pack.run(60, 0.02, wrong=lambda _: {1: 25.0})
+    assert [(fault.probe, fault.reason) for fault in said.probe_faults] == [(1, ProbeFaultReason.STUCK)]
+    pack.run(60, 0.02, wrong=lambda _: {1: 25.0})
+    assert pack.highest() == NORMAL
+
+
 def test_constant_instead_of_a_probe_that_dies_is_no_rise() -> None:
     pack = quiet()
     pack.run(1, wrong=lambda _: {1: 44.0})

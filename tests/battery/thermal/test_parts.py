@@ -375,7 +375,7 @@ def test_mosfets_go_where_their_current_takes_them() -> None:
 
 
 def test_mosfets_that_run_hotter_than_usual_are_cooled_poorly() -> None:
-    mosfets = Mosfets((1.5e-3,))
+    mosfets = Mosfets((1.5e-3, 36_000.0))
     for _ in range(1000):
         mosfets.heat(150.0**2, 5.0)
         mosfets.step(25 + 33.75, 25.0, 5.0, loaded=True)
@@ -388,3 +388,23 @@ def test_mosfets_that_run_hotter_than_usual_are_cooled_poorly() -> None:
     assert mosfets.poor
     mosfets.step(25.0, 25.0, 5.0, loaded=False)
     assert not mosfets.poor
+
+
+def test_a_board_with_small_heat_sinks_is_not_cooled_worse_than_usual() -> None:
+    """Nobody knows what is usual before ten hours of load; what is learned until then is kept over a restart."""
+    mosfets = Mosfets(())
+    for second in range(0, 36_000, 5):
+        if second == 18_000:
+            mosfets = Mosfets(mosfets.learned)
+        mosfets.heat(150.0**2, 5.0)
+        mosfets.step(25 + 2 * 33.75, 25.0, 5.0, loaded=True)
+        assert not mosfets.poor
+    for _ in range(130):
+        mosfets.heat(150.0**2, 5.0)
+        mosfets.step(25 + 4 * 33.75, 25.0, 5.0, loaded=True)
+    assert mosfets.poor
+
+
+@pytest.mark.parametrize("learned", [(), (1e-3,), (0.0, 36_000.0), (-1e-3, 36_000.0), (1e-3, 2e3, 3.0)])
+def test_what_is_no_heating_of_mosfets_is_not_remembered(learned: tuple[float, ...]) -> None:
+    assert Mosfets(learned).learned == (1.5e-3, 0.0)

@@ -154,7 +154,7 @@ class ThermalEngine:
             config.slope_noise_c2_s3,
             _remembered(remembered, "model"),
         )
-        self._mosfets = Mosfets(_remembered(remembered, "mosfets_c_a2"))
+        self._mosfets = Mosfets(_remembered(remembered, "mosfets"))
         self._witness = VoltageWitness(config.capacity_ah, config.plateau_v, _remembered(remembered, "cell_habits_v"))
         self._ladder = Ladder(_remembered(remembered, "level"))
         self._mos_gate = ProbeGate()
@@ -329,9 +329,11 @@ class ThermalEngine:
                 leaving_c_s = probe.slow.slope_c_s - median_of_others(slopes_c_s, probe.slow.slope_c_s)
                 doubt_c_s = probe.slow.slope_sigma_c_s + _DRIFT_C_S
                 probe.leaving_c_s = max(0.0, leaving_c_s - doubt_c_s) + min(0.0, leaving_c_s + doubt_c_s)
-        if self._median_c is not None:
+        levels_c = sorted([self._probes[index].fast.level_c for index in counting])
+        if len(levels_c) > 1:
             for index in counting:
-                self._probes[index].gate.compare(self._median_c, now_s)
+                probe = self._probes[index]
+                probe.gate.compare(median_of_others(levels_c, probe.fast.level_c), now_s)
         disturbed = self._heated(now_s) or since_s > _BLIND_AFTER_S
         if self._unexplained_c_s is not None and self._median_c is not None:
             self._unexplained.step(self._unexplained_c_s * 60.0, since_s, now_s, disturbed=disturbed)
@@ -559,7 +561,7 @@ class ThermalEngine:
         return {
             "habits_c": habits_c if learned else list(self._habits_c),
             "model": list(self._model.learned),
-            "mosfets_c_a2": [self._mosfets.k_c_a2],
+            "mosfets": list(self._mosfets.learned),
             "cell_habits_v": list(self._witness.habits_v),
             "level": self._ladder.remembered,
         }
