@@ -313,6 +313,18 @@ async def test_what_makes_no_sense_is_refused(pack: Pack, wrong: dict[str, Any],
     assert (await submit(pack, result, NOTHING))["type"] is FlowResultType.CREATE_ENTRY
 
 
+async def test_one_thing_is_for_one_action(pack: Pack) -> None:
+    """A fan that is on while a current is stopped, or an inverter that is switched on for the one and off for the other."""
+    entered = NOTHING | {
+        "cooling": {"cooling_entity": "switch.a"},
+        "stop_charge": {"stop_charge_switch": "switch.b"},
+        "stop_discharge": {"stop_discharge_switch": "switch.b"},
+        "both_off": {"both_off_switch": "switch.a"},
+    }
+    result = await submit(pack, await form(pack, "actions"), entered)
+    assert result["errors"] == {"stop_discharge": "used_twice", "both_off": "used_twice"}
+
+
 async def test_the_packs_own_switches_are_no_switches_of_the_owners(pack: Pack) -> None:
     own = pack.entity_id(Platform.SWITCH, "pause")
     assert own

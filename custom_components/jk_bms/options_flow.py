@@ -147,6 +147,8 @@ GUARDIAN_SCHEMA: Final = probatio.Schema(
         ),
     }
 )
+_ENTITIES: Final = {Action.COOLING: CONF_COOLING, **{stop: conf_switch(stop) for stop in STOPS}}
+"""Options with what is driven: one thing can't be on for one action and off for another."""
 
 
 class JkBmsOptionsFlow(OptionsFlowWithReload):
@@ -198,6 +200,10 @@ class JkBmsOptionsFlow(OptionsFlowWithReload):
                 for stop in STOPS
                 if changed.get(stop) and changed.get(CONF_PERMISSION, Permission.READ_ONLY) == Permission.READ_ONLY
             }
+            chosen = [(action, changed[key]) for action, key in _ENTITIES.items() if key in changed]
+            for number, (action, entity_id) in enumerate(chosen):
+                if entity_id in [earlier for _, earlier in chosen[:number]]:
+                    errors[action.value] = "used_twice"
             if not errors:
                 self._options = changed
                 if _cuts_power(changed) and not _cuts_power(options):
