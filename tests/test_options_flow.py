@@ -314,7 +314,7 @@ async def test_what_makes_no_sense_is_refused(pack: Pack, wrong: dict[str, Any],
 
 
 async def test_one_thing_is_for_one_action(pack: Pack) -> None:
-    """A fan that is on while a current is stopped, or an inverter that is switched on for the one and off for the other."""
+    """A fan can't be the contactor, and an inverter not on for the one current and off for the other."""
     entered = NOTHING | {
         "cooling": {"cooling_entity": "switch.a"},
         "stop_charge": {"stop_charge_switch": "switch.b"},
