@@ -526,6 +526,18 @@ def test_cooling_helps_only_where_the_air_is_cooler_and_nobody_heats() -> None:
     assert not cold.run(1).cooling_helps
 
 
+@pytest.mark.parametrize(
+    ("step_c", "hotter_c", "level"), [(0.1, 1.2, COOL), (0.5, 1.0, NORMAL), (0.5, 2.0, COOL), (1.0, 2.0, NORMAL)]
+)
+def test_the_step_of_the_readings_is_learned(step_c: float, hotter_c: float, level: ThermalLevel) -> None:
+    """Two degrees are four steps of half a degree, but only two whole ones: two and a half it has to be."""
+    engine = ThermalEngine(ThermalConfig(), {"habits_c": [0.0, 0.0, 0.0]})
+    for index in range(600):
+        others_c = 25.0 + step_c * (index // 100 % 2)
+        said = engine.step(ThermalSample((others_c, others_c, round(others_c + hotter_c, 1))), index * 5.0)
+    assert said.level is level
+
+
 def test_whole_degrees_do_not_alarm() -> None:
     engine = ThermalEngine(ThermalConfig())
     for index in range(1000):

@@ -154,11 +154,19 @@ def test_rows_of_the_table_of_differences(
     assert (level, rate) == expected
 
 
-def test_heater_doubles_and_coarse_readings_widen_the_thresholds() -> None:
+def test_heater_doubles_the_thresholds() -> None:
     assert judged(1.9, 0.0, 600, factor=2.0)[0] == 0
     assert judged(2.1, 0.0, 600, factor=2.0)[0] == 1
-    assert judged(2.4, 0.0, 600, step_c=1.0)[0] == 0
-    assert judged(2.6, 0.0, 600, step_c=1.0)[0] == 2
+
+
+@pytest.mark.parametrize(
+    ("step_c", "value_c", "level"),
+    [(0.4, 1.01, 1), (0.5, 1.24, 0), (0.5, 1.26, 1), (0.5, 2.01, 2), (1.0, 2.4, 0), (1.0, 2.6, 2), (1.0, 4.1, 3)],
+)
+def test_coarse_readings_widen_the_thresholds_to_two_and_a_half_steps(
+    step_c: float, value_c: float, level: int
+) -> None:
+    assert judged(value_c, 0.0, 600, step_c=step_c)[0] == level
 
 
 @pytest.mark.parametrize(
