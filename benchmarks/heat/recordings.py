@@ -103,23 +103,28 @@ class Recording:
 
 
 def read(folder: Path) -> list[Recording]:
-    """Read every table of a folder and of the folders in it."""
+    """Read every table of temperatures in a folder and in the folders in it; other tables are passed over."""
     cases: dict[str, dict[str, str]] = {}
     if (folder / "cases.csv").is_file():
         with (folder / "cases.csv").open(newline="", encoding="utf-8") as file:
             cases = {row["file"]: row for row in csv.DictReader(file)}
     paths = [path for path in sorted(folder.rglob("*.csv")) if path.name not in {"cases.csv", "scenarios.csv"}]
-    return [_read(path, folder, cases.get(path.relative_to(folder).as_posix(), {})) for path in paths]
+    read_ones = (_read(path, folder, cases.get(path.relative_to(folder).as_posix(), {})) for path in paths)
+    return [recording for recording in read_ones if recording is not None]
 
 
 def _number(text: str | None) -> float | None:
     return float(text) if text else None
 
 
-def _read(path: Path, folder: Path, case: dict[str, str]) -> Recording:
+def _read(path: Path, folder: Path, case: dict[str, str]) -> Recording | None:
     with path.open(newline="", encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
-    names = {name: match[1] for name in rows[0] if (match := _PROBE.fullmatch(name))}
+    if not rows or "t_s" not in rows[0]:
+        return None
+    names = {name: match[1] for name in rows[0] if (match := _PROBE.fullmatch(name)) and any(row[name] for row in rows)}
+    if not names:
+        return None
 
     def column(name: str) -> tuple[float | None, ...]:
         return tuple(_number(row.get(name)) for row in rows)

@@ -1,4 +1,8 @@
-"""Does it hold with other polls, fewer probes, a restart, a thermometer that is wrong, a heater nobody tells of?"""
+"""Does it hold with other polls, fewer probes, a restart, a thermometer that is wrong, a heater nobody tells of?
+
+The rows themselves are polled each 5 s. Two polls a second are left out for common and harmless heat, and other numbers
+of probes for common heat and glitches: everything but the years is to be done in five minutes.
+"""
 
 from __future__ import annotations
 

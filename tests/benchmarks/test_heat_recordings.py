@@ -51,6 +51,16 @@ def test_a_flat_folder_is_sorted_by_what_happens(tmp_path: Path) -> None:
     }
 
 
+@pytest.mark.parametrize(
+    ("header", "rows"),
+    [("t_s,temp_C", []), ("name,licence", ["a,b"]), ("t_s,cell_V", ["0,3.3"]), ("t_s,temp_C", ["0,", "1,"])],
+)
+def test_other_tables_in_a_folder_are_no_recordings(tmp_path: Path, header: str, rows: list[str]) -> None:
+    write(tmp_path / "calm.csv", "t_s,temp_C", [f"{t},20.0" for t in range(60)])
+    write(tmp_path / "other.csv", header, rows)
+    assert [recording.name for recording in read(tmp_path)] == ["calm.csv"]
+
+
 def test_a_healthy_recording_is_shown_to_the_rules_of_owners_too(tmp_path: Path) -> None:
     """Two hours at 45 °C, then two degrees within two minutes."""
     warm_c = [45.0 if t < 7200 else min(45 + (t - 7200) / 60, 47.0) for t in range(0, 10_800, 10)]
