@@ -17,6 +17,7 @@ from custom_components.jk_bms.battery.acting.interface import (
     Target,
 )
 from custom_components.jk_bms.battery.acting.reasons import ALARM_CURES, CURES
+from custom_components.jk_bms.battery.acting.reduction import LOCAL_RATE
 from custom_components.jk_bms.battery.hazards import Kind, Level
 from custom_components.jk_bms.battery.protection import ALARM_LEVELS
 from custom_components.jk_bms.bms.alarms import Alarm
@@ -58,8 +59,8 @@ COOL, OFF, STOP = (FAN, True), (CHARGE, False), (DISCHARGE, False)
         (3, {"local": True, "hottest_c": 57.9}, [COOL, OFF], [STOP], 56.0),
         (3, {"hottest_c": 58.0}, [COOL, OFF, STOP], [], 100.0),
         (3, {"hottest_c": None}, [COOL, OFF], [STOP], 100.0),
-        (4, {}, [COOL, OFF, STOP], [], 100.0),
-        (4, {"helps": False}, [OFF, STOP], [], 100.0),
+        (4, {}, [COOL, OFF, STOP], [], 0.0),
+        (4, {"helps": False}, [OFF, STOP], [], 0.0),
     ],
 )
 def test_what_a_level_of_heat_leads_to(
@@ -781,6 +782,29 @@ def test_a_limit_without_a_known_capacity() -> None:
     assert scene.decision.limit_a == 90.0
     scene.get(1)
     assert scene.decision.limit_a is None
+
+
+def test_a_spot_that_heats_is_no_less_one_when_another_cause_comes_first() -> None:
+    scene = Scene(BY_BOARD)
+    scene.get(2, local=True, hold_a=80.0)
+    assert scene.decision.limit_a == LOCAL_RATE * CAPACITY_AH
+    scene.get(3, hold_a=80.0)
+    scene.run(120)
+    assert scene.decision.limit_a == LOCAL_RATE * CAPACITY_AH
+    scene.get(1)
+    scene.run(120)
+    assert scene.decision.limit_a is not None
+    assert scene.decision.limit_a > LOCAL_RATE * CAPACITY_AH
+    scene.get(2, hold_a=300.0)
+    scene.run(120)
+    assert scene.decision.limit_a is not None
+    assert scene.decision.limit_a > 1.2 * LOCAL_RATE * CAPACITY_AH, "it was another time"
+
+
+def test_no_current_is_left_in_an_emergency() -> None:
+    scene = Scene(BY_BOARD)
+    scene.get(4, local=True, hold_a=80.0)
+    assert scene.decision.limit_a == 0.0
 
 
 def test_cells_that_bear_more_heat_keep_their_time_of_grace() -> None:

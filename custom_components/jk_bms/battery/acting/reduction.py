@@ -1,6 +1,6 @@
 """How much current may there be while it is warm?
 
-What the pack can bear for good, and no more than 0.2 C while one spot heats. Less is said at once, more slowly: by
+What the pack can bear for good, no more than 0.2 C once one spot heats, and none in an emergency. Less is said at once, more slowly: by
 0.05 C a minute, up to 1 C, which is no limit. The level that ends has been without a cause for a quarter of an hour, so
 nothing is waited for after it.
 """
@@ -29,6 +29,8 @@ class Reduction:
         self._config: Final = config
         self.capacity_ah = config.capacity_ah
         self._stepped_s: float | None = None
+        self._local = False
+        """One spot has heated since the level was entered: it may be the next cause, but it is still that spot."""
         self.limit_a: float | None = None
 
     def step(self, level: int, thermal: ThermalAssessment | None, now_s: float) -> None:
@@ -62,13 +64,19 @@ class Reduction:
         return self._supplies(level) or (reduce_level is not None and level >= reduce_level)
 
     def _limits_a(self, level: int, thermal: ThermalAssessment | None) -> list[float]:
+        if level >= ThermalLevel.EMERGENCY and self._holds(level):
+            return [0.0]
         limits_a: list[float] = []
         reduce_level = self._config.reduce_level
-        if thermal is not None and reduce_level is not None and level >= reduce_level:
+        if reduce_level is None or level < reduce_level:
+            self._local = False
+        elif thermal is not None:
             if thermal.hold_current_a is not None:
                 limits_a.append(thermal.hold_current_a)
-            local = any(each.cause in LOCAL_CAUSES and each.level >= ThermalLevel.REDUCE for each in thermal.causes)
-            if local and self.capacity_ah is not None:
+            self._local |= any(
+                each.cause in LOCAL_CAUSES and each.level >= ThermalLevel.REDUCE for each in thermal.causes
+            )
+            if self._local and self.capacity_ah is not None:
                 limits_a.append(LOCAL_RATE * self.capacity_ah)
         if self._supplies(level) and self.capacity_ah is not None:
             limits_a.append(SUPPLY_RATE * self.capacity_ah)
