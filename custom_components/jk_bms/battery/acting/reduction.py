@@ -1,8 +1,8 @@
 """How much current may there be while it is warm?
 
-What the pack can bear for good, no more than 0.2 C once one spot heats, and none in an emergency. Less is said at once, more slowly: by
-0.05 C a minute, up to 1 C, which is no limit. The level that ends has been without a cause for a quarter of an hour, so
-nothing is waited for after it.
+What the pack can bear for good, no more than 0.2 C once one spot heats, and none in an emergency. Less is said at
+once, more slowly: by 0.05 C a minute, up to 1 C, which is no limit. The level that ends has been without a cause for a
+quarter of an hour, so nothing is waited for after it.
 """
 
 from __future__ import annotations
