@@ -116,17 +116,23 @@ async def test_the_guardian_hears_of_it(hass: HomeAssistant, packs: Packs) -> No
     pack = await packs.add(*PACK_32S, ambient_entity="sensor.cellar")
     frames = Frames(packs, pack)
 
-    async def now(temperature: str) -> tuple[bool, bool]:
-        """Return whether the current that the pack can bear is known, and whether cooling helps."""
+    async def now(temperature: str) -> tuple[float, bool]:
+        """Return the current that the pack can bear for good, and whether cooling helps."""
         hass.states.async_set("sensor.cellar", temperature, CELSIUS)
         await hass.async_block_till_done()
         await frames.run(300)
         thermal = pack.coordinator.state.assessment.thermal
-        return thermal.hold_current_a is not None, thermal.cooling_helps
+        assert thermal.hold_current_a is not None
+        return thermal.hold_current_a, thermal.cooling_helps
 
-    assert await now("10") == (True, True)
-    assert await now("30") == (True, False), "the air is warmer than the pack"
-    assert await now("unavailable") == (False, True)
+    cold_a, helps = await now("10")
+    assert helps
+    warm_a, helps = await now("30")
+    assert not helps, "the air is warmer than the pack"
+    assert warm_a < 0.9 * cold_a
+    unknown_a, helps = await now("unavailable")
+    assert helps
+    assert unknown_a > 1.1 * warm_a, "by the pack's own temperature, which is lower"
     listeners = hass.bus.async_listeners()["state_changed"]
     assert await hass.config_entries.async_unload(pack.entry.entry_id)
     assert hass.bus.async_listeners().get("state_changed", 0) < listeners, "nobody follows it any more"
@@ -136,4 +142,5 @@ async def test_nobody_said_how_warm_it_is(hass: HomeAssistant, packs: Packs) -> 
     pack = await packs.add(*PACK_32S)
     await Frames(packs, pack).run(300)
     thermal = pack.coordinator.state.assessment.thermal
-    assert (thermal.hold_current_a, thermal.cooling_helps) == (None, True)
+    assert thermal.cooling_helps
+    assert thermal.hold_current_a is not None, "by the pack's own temperature"
