@@ -190,6 +190,7 @@ class Acting:
         now_s = self._looked_s = self._hass.loop.time()
         if telemetry is not None:
             self._telemetry, self._settings = telemetry, settings
+        if telemetry is not None and self._guard.assessment is not None:
             nominal_ah = None if settings is None else settings.nominal_capacity_ah
             stop_c = self._guard.guardian.heat_config.thresholds.stop_c
             self._actor.adapt(nominal_ah or telemetry.full_charge_capacity_ah, stop_c + NO_GRACE_ABOVE_STOP_C)
