@@ -40,6 +40,15 @@ async def test_a_pack_without_a_page_yet_is_among_the_others(packs: Packs, hass:
     assert "(/config/integrations/integration/jk_bms)" in notification["message"]
 
 
+async def test_what_is_not_over_yet_is_told_with_what_raised_it(packs: Packs, hass: HomeAssistant) -> None:
+    plant = await Plant.add(packs, celsius=HOT_C)
+    await plant.run(5)
+    plant.celsius = HOT_C - 14
+    await plant.run(600)
+    (notification,) = notifications(hass).values()
+    assert "- What was found about its heat is not over yet: It is too hot, Temperature T1" in notification["message"]
+
+
 async def test_what_stays_off_is_told_until_it_is_reset(packs: Packs, hass: HomeAssistant) -> None:
     plant = await Plant.add(packs)
     acting = plant.pack.coordinator.acting

@@ -16,11 +16,12 @@ from homeassistant.helpers import device_registry as dr
 from homeassistant.helpers.translation import async_get_cached_translations, async_get_translations
 
 from .battery.acting.interface import ACTION_FAILED, Mode, Target
-from .battery.guardian import Assessment, Finding, GuardianLevel
+from .battery.guardian import RAISED_BY, Assessment, Finding, GuardianLevel
 from .const import DOMAIN
 
 _CAUSE: Final = f"component.{DOMAIN}.entity.sensor.guardian_level.state_attributes.cause.state"
 _NAMES: Final = {
+    RAISED_BY: f"{_CAUSE}.{{}}",
     "alarm": f"component.{DOMAIN}.entity.binary_sensor.alarm_{{}}.name",
     "probe": f"component.{DOMAIN}.entity.sensor.{{}}.name",
     "action": f"component.{DOMAIN}.selector.action.options.{{}}",

@@ -108,8 +108,8 @@ class Watched:
         self.now_s += seconds
         return self.guardian.silent(self.now_s)
 
-    def restarted(self) -> Watched:
-        stored = json.loads(json.dumps(self.guardian.state(), allow_nan=False))
+    def restarted(self, **damage: object) -> Watched:
+        stored = json.loads(json.dumps(self.guardian.state(), allow_nan=False)) | damage
         again = Watched(restored=stored)
         again.frames = self.frames
         return again

@@ -61,7 +61,8 @@ def test_a_level_outlasts_its_causes() -> None:
     pack.run(10, **HOT)
     assessment = pack.run(600, temperature_1_c=40.0, temperature_2_c=40.0)
     (heat,) = [finding for finding in assessment.findings if finding.key == "heat"]
-    assert (heat.cause, heat.level, heat.placeholders) == ("heat_held", 3, {})
+    assert (heat.cause, heat.level) == ("heat_held", 3)
+    assert heat.placeholders == {"raised_by": "heat_temperature", "probe": "temperature_1"}, "and no reading of then"
 
 
 def test_a_lesser_cause_does_not_explain_a_level_that_is_held() -> None:
@@ -71,7 +72,7 @@ def test_a_lesser_cause_does_not_explain_a_level_that_is_held() -> None:
         assessment = pack.run(30, temperature_1_c=temperature_c, temperature_2_c=temperature_c)
     assert assessment.thermal.causes[0].level is ThermalLevel.COOL
     (heat,) = [finding for finding in assessment.findings if finding.key == "heat"]
-    assert (heat.cause, heat.level, heat.placeholders) == ("heat_held", 3, {})
+    assert (heat.cause, heat.level, heat.placeholders["raised_by"]) == ("heat_held", 3, "heat_temperature")
 
 
 def test_a_board_that_says_the_same_over_and_over_knows_nothing_of_heat() -> None:
@@ -175,16 +176,27 @@ def test_restart_keeps_what_nobody_has_seen_until_he_has() -> None:
 )
 def test_restart_keeps_the_level_of_heat_also_while_no_probe_says_anything(temperature_c: float, level: int) -> None:
     pack = Watched()
-    pack.run(10, temperature_1_c=temperature_c, temperature_2_c=temperature_c)
+    before = pack.run(10, temperature_1_c=temperature_c, temperature_2_c=temperature_c)
     again = pack.restarted()
     blind = {"temperature_1_c": None, "temperature_2_c": None}
     first = again.frame(**blind)
     assert first.thermal.level is None
     assert (causes(first), first.level) == ([("heat_held", level)], level)
-    assert causes(again.run(600, **blind)) == [("heat_held", level)]
+    held = again.run(600, **blind)
+    assert causes(held) == [("heat_held", level)]
+    assert held.findings[0].placeholders["raised_by"] == f"heat_{before.thermal.causes[0].cause}"
     assert again.run(10).thermal.level == level
     ((_, restored),) = causes(again.frame())
     assert restored == level
+
+
+@pytest.mark.parametrize("stored", [None, [], {"raised_by": "no cause"}, {"raised_by": ["heat_spike"], "probe": "x"}])
+def test_what_raised_a_level_is_left_out_where_it_cannot_be_read(stored: object) -> None:
+    pack = Watched()
+    pack.run(10, **HOT)
+    again = pack.restarted(raised_by=stored)
+    held = again.frame(temperature_1_c=None, temperature_2_c=None).findings[0]
+    assert (held.cause, held.level, held.placeholders) == ("heat_held", 3, {})
 
 
 def test_what_has_ended_does_not_come_back_with_blindness() -> None:

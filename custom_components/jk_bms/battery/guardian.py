@@ -28,12 +28,15 @@ HEAT: Final = "heat"
 """Key and family of what is found of heat."""
 HEAT_HELD: Final = "heat_held"
 """Nothing speaks for the level any more, if perhaps for a lower one, but it is not over yet."""
+RAISED_BY: Final = "raised_by"
+"""Placeholder of what is held: the translation key of the cause that raised it."""
 CAUSES: Final = (*Kind, *(f"{HEAT}_{cause}" for cause in Cause), HEAT_HELD)
 """Translation keys of all causes."""
 SHOWN_C: Final = (45.0, 50.0, 55.0, 60.0)
 """For which the time until then is published, whatever the cells are of."""
 _CAPACITIES_AH: Final = (1.0, 5000.0)
 _MOS_LIMITS_C: Final = (50.0, 150.0)
+_PLACES: Final = ("probe", "cell")
 _LOST_AFTER_PERIODS: Final = 3.0
 _READINGS: Final = {probe: attrgetter(f"{probe}_c") for probe in PROBES}
 
@@ -105,6 +108,8 @@ class Guardian:
         self._said_chemistry: Chemistry | None = None
         self._heat = GuardianLevel(int(self._thermal.remember()["level"][0]))
         """As last known: it holds while no temperature is."""
+        self._raised_by = _raised_by(known.get(RAISED_BY))
+        """What raised it, with where that was; empty if that was forgotten."""
         self._heat_waits = False
 
     @property
@@ -168,6 +173,7 @@ class Guardian:
         return {
             "latched": sorted(self._latched),
             "probes": list(self._probes),
+            RAISED_BY: self._raised_by,
             "thermal": self._thermal.remember(),
         }
 
@@ -186,7 +192,7 @@ class Guardian:
             self._heat = GuardianLevel(thermal.level)
         findings = [_of_hazard(hazard) for hazard in protection.hazards]
         if self._heat:
-            findings.append(_of_heat(self._heat, thermal, probes))
+            findings.append(self._of_heat(self._heat, thermal))
             findings.sort(key=lambda finding: (-finding.level, finding.since_s))
         blind_since_s = thermal.blind_since_s
         tolerated_s = _LOST_AFTER_PERIODS * self._config.frame_period_s
@@ -198,6 +204,21 @@ class Guardian:
             probes=probes,
             monitoring_lost=blind_since_s is not None and now_s - blind_since_s > tolerated_s,
         )
+
+    def _of_heat(self, level: GuardianLevel, thermal: ThermalAssessment) -> Finding:
+        if not thermal.causes or thermal.causes[0].level < level:
+            return Finding(HEAT, HEAT, level, HEAT_HELD, thermal.level_since_s, self._raised_by)
+        worst = thermal.causes[0]
+        numbers = {"value": worst.value, "limit": worst.limit, "slope": worst.slope_c_min}
+        cause = f"{HEAT}_{worst.cause}"
+        place: dict[str, str] = {}
+        if worst.probe is not None:
+            place["probe"] = self._probes[worst.probe]
+        if worst.cell is not None:
+            place["cell"] = str(worst.cell + 1)
+        self._raised_by = {RAISED_BY: cause, **place}
+        said = {name: f"{number:.1f}" for name, number in numbers.items() if number is not None}
+        return Finding(HEAT, HEAT, level, cause, thermal.level_since_s, said | place)
 
 
 def _thermal_config(
@@ -226,17 +247,11 @@ def _of_hazard(hazard: Hazard) -> Finding:
     )
 
 
-def _of_heat(level: GuardianLevel, thermal: ThermalAssessment, probes: tuple[str, ...]) -> Finding:
-    if not thermal.causes or thermal.causes[0].level < level:
-        return Finding(HEAT, HEAT, level, HEAT_HELD, thermal.level_since_s)
-    worst = thermal.causes[0]
-    numbers = {"value": worst.value, "limit": worst.limit, "slope": worst.slope_c_min}
-    placeholders = {name: f"{number:.1f}" for name, number in numbers.items() if number is not None}
-    if worst.probe is not None:
-        placeholders["probe"] = probes[worst.probe]
-    if worst.cell is not None:
-        placeholders["cell"] = str(worst.cell + 1)
-    return Finding(HEAT, HEAT, level, f"{HEAT}_{worst.cause}", thermal.level_since_s, placeholders)
+def _raised_by(stored: object) -> dict[str, str]:
+    known = stored if isinstance(stored, dict) else {}
+    if known.get(RAISED_BY) not in CAUSES:
+        return {}
+    return {name: known[name] for name in (RAISED_BY, *_PLACES) if isinstance(known.get(name), str)}
 
 
 def _texts(stored: object) -> list[str]:

@@ -13,7 +13,7 @@ from enum import StrEnum
 from typing import Final
 
 from ...bms.alarms import Alarm
-from ..guardian import HEAT, HEAT_HELD, Assessment, GuardianLevel
+from ..guardian import HEAT, HEAT_HELD, RAISED_BY, Assessment, GuardianLevel
 from ..hazards import Hazard, Kind
 from .drive import Want
 from .interface import BY_HAND, Action, ActionsConfig, Stop, Target
@@ -122,8 +122,9 @@ def ways(hazard: Hazard) -> Ways:
 
 
 def cause_of_heat(assessment: Assessment) -> str:
-    """Return the translation key of why it is hot."""
-    return next((finding.cause for finding in assessment.findings if finding.key == HEAT), HEAT_HELD)
+    """Return the translation key of why it is hot; of what is held, of what raised it."""
+    heat = next((finding for finding in assessment.findings if finding.key == HEAT), None)
+    return HEAT_HELD if heat is None else heat.placeholders.get(RAISED_BY, heat.cause)
 
 
 def stops(config: ActionsConfig) -> tuple[tuple[Action, Stop, Ways, tuple[Target, ...], Target], ...]:
