@@ -50,6 +50,8 @@ USUAL = {target: target is not Target.COOLING for target in Target}
 FAN = Target.COOLING
 CHARGE, DISCHARGE = Target.BOARD_CHARGE, Target.BOARD_DISCHARGE
 CHARGER, INVERTER, CONTACTOR = Target.SWITCH_CHARGE, Target.SWITCH_DISCHARGE, Target.SWITCH_BOTH
+COOL, CHARGE_OFF, DISCHARGE_OFF = (FAN, True), (CHARGE, False), (DISCHARGE, False)
+"""Orders."""
 
 
 def hazard(kind: Kind, level: Level = Level.CRITICAL, alarm: Alarm | None = None) -> Hazard:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from custom_components.jk_bms.battery.acting import actor
-from custom_components.jk_bms.battery.acting.interface import Command, Detail, Mode, Result
+from custom_components.jk_bms.battery.acting.interface import Detail, Mode, Result
 
 from .scene import BY_BOARD, BY_BOTH, CHARGE, CHARGER, CONTACTOR, DISCHARGE, FAN, INVERTER, Scene, heat
 
@@ -473,17 +473,6 @@ def test_acting_is_left() -> None:
         assert scene.orders == [(FAN, False)]
 
 
-def test_what_was_never_off_is_not_left_off() -> None:
-    scene = Scene(replace(BY_BOARD, stop_discharge=None))
-    scene.deaf = {CHARGE}
-    scene.get(3)
-    scene.run(60)
-    scene.mark()
-    scene.mode = Mode.WATCH
-    scene.step()
-    assert [result for result in scene.results if result[0] is CHARGE] == [(CHARGE, False, Result.ENDED, "")]
-
-
 def test_an_action_taken_out_of_the_options() -> None:
     scene = at_level_3(Scene())
     again = scene.restarted(config=replace(BY_BOARD, stop_charge=None, both_off=None))
@@ -544,60 +533,3 @@ def test_reset_after_level_4() -> None:
     assert [result for result in dry.results if result[0] is CHARGE] == [(CHARGE, False, Result.WOULD, "")]
     dry.get(3)
     assert [result for result in dry.results if result[0] is CHARGE] == [(CHARGE, False, Result.WOULD, "")] * 2
-
-
-def test_a_command_that_failed_is_the_one_that_was_given() -> None:
-    scene = Scene()
-    scene.thermal = heat(1)
-    scene.step()
-    (command,) = scene.decision.commands
-    other = Command(FAN, not command.on, command.action, command.cause, 1)
-    scene.actor.failed(other, scene.now_s)
-    scene.run(2)
-    scene.actor.failed(command, scene.now_s)
-    scene.run(2)
-    assert [record.result for record in scene.records] == [Result.PENDING, Result.VERIFIED]
-
-
-def test_what_never_reached_it_is_not_counted() -> None:
-    scene = Scene(replace(BY_BOARD, stop_discharge=None, both_off=None))
-    scene.deaf = {CHARGE}
-    scene.thermal = heat(3)
-    for _ in range(600):
-        for command in scene.step(1).commands:
-            if command.target is CHARGE:
-                scene.actor.failed(command, scene.now_s)
-    assert scene.on[CHARGE]
-    assert len([order for order in scene.orders if order == (CHARGE, False)]) > 8
-    assert (CHARGE, False, Result.LIMITED, "") not in scene.results
-    scene.deaf.clear()
-    scene.run(61, every_s=1)
-    assert not scene.on[CHARGE]
-
-
-def test_an_error_is_not_waited_for() -> None:
-    scene = Scene()
-    scene.deaf = {FAN}
-    scene.thermal = heat(1)
-    scene.step()
-    (command,) = scene.decision.commands
-    scene.mark()
-    scene.actor.failed(command, scene.now_s)
-    scene.run(10)
-    assert scene.results == [(FAN, True, Result.FAILED, Detail.ERROR)]
-    assert scene.failing == []
-    assert scene.ordered == [(10.0, FAN, True)]
-
-
-def test_what_nobody_answered_does_not_fail_once_more() -> None:
-    scene = Scene()
-    scene.deaf = {FAN}
-    scene.thermal = heat(1)
-    scene.step()
-    (command,) = scene.decision.commands
-    scene.run(16)
-    assert scene.results[-1] == (FAN, True, Result.FAILED, Detail.NO_ANSWER)
-    scene.mark()
-    scene.actor.failed(command, scene.now_s)
-    scene.step()
-    assert scene.records == []
