@@ -15,7 +15,7 @@ from math import inf
 from typing import Final
 
 from benchmarks.safe_area.keeper import Keeper
-from benchmarks.safe_area.ways import RESTS_A, TRUTHS, WAYS, Way
+from benchmarks.safe_area.ways import BLINDING, RESTS_A, TRUTHS, WAYS, Way
 from benchmarks.safe_area.world import World
 from custom_components.jk_bms.battery.acting.reasons import ALARM_CURES, CHARGE, CURES, DISCHARGE, NONE, Ways
 from custom_components.jk_bms.battery.chemistry import chemistry_of
@@ -36,11 +36,15 @@ class Watched:
     expected: str
     slow: bool
     seen: bool
+    """Whether the expected level was there; and where nothing is heard any more, that this was said."""
     after_violation_s: dict[str, float | None]
     """Of each level up to the expected one; negative where it was there before the true quantity was beyond its limit,
     None where the true quantity never was."""
     all_in_all_after_fault_s: dict[str, float]
     """Of the guardian's levels, whatever they were for: heat, the board's alarms, other hazards."""
+    monitoring_lost_after_fault_s: float | None
+    """When it was said that no temperature is known; None where it never was."""
+    board_trips_after_fault_s: float | None
     warned_before_trip_s: float | None
     """By a hazard of the same family; None where the board doesn't trip, negative where it trips first."""
     advised_before_trip_s: float | None
@@ -106,7 +110,8 @@ def watch(number: int) -> Watched:
     kinds = (way.kind,) if way.from_fault else _family(way.kind)
     limits = true_limits(world, way)
     marks = Marks()
-    done = {("violation", way.level), ("level", way.level), *(("tripped",) if way.trips else ())}
+    expected = {("level", way.level), *(("monitoring lost",) if way.kind in BLINDING else ())}
+    done = {("violation", way.level), *expected, *(("tripped",) if way.trips else ())}
     end_s = FAULT_S + 3600 * way.hours
     while world.now_s < end_s:
         world.advance(way.step_s)
@@ -117,6 +122,7 @@ def watch(number: int) -> Watched:
             marks.note(("level", level), keeper.level(way.kind) >= level, now_s)
         for overall in tuple(GuardianLevel)[1:]:
             marks.note(overall, keeper.assessment.level >= overall, now_s)
+        marks.note("monitoring lost", keeper.assessment.monitoring_lost, now_s)
         marks.note("advised", keeper.level(*kinds), now_s)
         marks.note("warned", keeper.level(*kinds) >= Level.WARNING, now_s)
         marks.note("tripped", way.trips and has_tripped(world, way), now_s)
@@ -126,13 +132,15 @@ def watch(number: int) -> Watched:
         name=way.name,
         expected=f"{way.kind} {way.level.name.lower()}",
         slow=way.slow,
-        seen=("level", way.level) in marks.first_s,
+        seen=expected <= marks.first_s.keys(),
         after_violation_s={
             level.name.lower(): marks.between(("violation", level), ("level", level)) for level in limits
         },
         all_in_all_after_fault_s={
             level.name.lower(): marks.first_s[level] for level in GuardianLevel if level in marks.first_s
         },
+        monitoring_lost_after_fault_s=marks.first_s.get("monitoring lost"),
+        board_trips_after_fault_s=marks.first_s.get("tripped"),
         advised_before_trip_s=marks.between("advised", "tripped"),
         warned_before_trip_s=marks.between("warned", "tripped"),
     )

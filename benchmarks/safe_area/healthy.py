@@ -139,7 +139,7 @@ class Lived:
     days: float = 0.0
     rises: Counter[str] = field(default_factory=Counter)
     """How often which hazard rose to which level."""
-    first: dict[str, tuple[float, str]] = field(default_factory=dict)
+    first_on_day: dict[str, tuple[float, str]] = field(default_factory=dict)
     """Day of the year of the first of each, and what was said."""
     highest_v: float = 0.0
     lowest_v: float = 9.0
@@ -177,7 +177,7 @@ class Tally:
                 name = f"{each.key} {GuardianLevel(each.level).name.lower()}"
                 self._lived.rises[name] += 1
                 day = round((self._began_s + now_s) / DAY_S, 2)
-                self._lived.first.setdefault(name, (day, ", ".join(each.placeholders.values())))
+                self._lived.first_on_day.setdefault(name, (day, ", ".join(each.placeholders.values())))
         self._levels = present
 
 

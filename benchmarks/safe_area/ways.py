@@ -27,6 +27,8 @@ RESTS_A: Final = 1.0
 TOP_V, BOTTOM_V = 3.40, 3.10
 """Where a spread is one of the top, and of the bottom."""
 HARMLESS: Final = -1000.0
+BLINDING: Final = frozenset({Kind.DATA_FROZEN, Kind.DATA_STALE})
+"""With these no temperature is known any more: that has to be said as well."""
 
 TRUTHS: Final[Mapping[Kind, Truth]] = {
     Kind.CELL_HIGH: lambda world: world.highest_v,

@@ -40,7 +40,7 @@ def test_each_rise_is_counted_once() -> None:
     high, higher, low = Fault("cell_high", 1), Fault("cell_high", 3, {"value": "3.61"}), Fault("cell_low", 4)
     lived = counted([high], [high], [higher], [high], [higher, low], [], [high])
     assert lived.rises == {"cell_high advisory": 2, "cell_high critical": 2, "cell_low emergency": 1}
-    assert lived.first["cell_high critical"] == (1.0, "3.61")
+    assert lived.first_on_day["cell_high critical"] == (1.0, "3.61")
 
 
 def test_a_finer_look_where_something_happens() -> None:
@@ -82,7 +82,7 @@ def test_a_healthy_day_and_one_that_is_not(monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setattr(healthy, "PLACES", (overcharged,))
     lived = healthy.live_a_season(0, SUMMER, 1.5)
     assert lived.rises["cell_high critical"]
-    day, said = lived.first["cell_high critical"]
+    day, said = lived.first_on_day["cell_high critical"]
     assert 182 < day < 184.1
     assert "3.57" in said
 
@@ -102,6 +102,8 @@ def watched(name: str, warned_s: float | None, *, seen: bool = True, slow: bool 
         seen=seen,
         after_violation_s={},
         all_in_all_after_fault_s={},
+        monitoring_lost_after_fault_s=None,
+        board_trips_after_fault_s=None,
         warned_before_trip_s=warned_s,
         advised_before_trip_s=None,
     )
@@ -162,4 +164,4 @@ def test_figures_of_lives() -> None:
     place = by_place([here, later])["here"]
     assert place["rises"] == {"a warning": 4, "a critical": 1, "b emergency": 1, "b advisory": 9}
     assert (place["days"], place["highest_v"], place["lowest_v"]) == (30.0, 3.5, 2.9)
-    assert (place["coldest_c"], place["hottest_c"], place["first"]["a warning"]) == (5.0, 30.0, (5.0, ""))
+    assert (place["coldest_c"], place["hottest_c"], place["first_on_day"]["a warning"]) == (5.0, 30.0, (5.0, ""))

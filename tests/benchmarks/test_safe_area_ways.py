@@ -72,6 +72,9 @@ def test_a_way_that_is_watched_and_one_that_is_ended() -> None:
     assert watched.seen
     assert watched.warned_before_trip_s is not None
     assert 10 < watched.warned_before_trip_s < 120
+    assert watched.monitoring_lost_after_fault_s is None
+    assert watched.board_trips_after_fault_s is not None
+    assert watched.board_trips_after_fault_s > watched.all_in_all_after_fault_s["warning"]
     assert list(watched.after_violation_s) == ["advisory", "warning", "critical"]
     assert all(after_s is not None and after_s < 90 for after_s in watched.after_violation_s.values())
     assert (acted.violated, acted.board_was_first, acted.still_flows) == (True, False, False)
@@ -95,6 +98,25 @@ def test_a_board_that_is_faster_says_so(monkeypatch: pytest.MonkeyPatch) -> None
     assert watched.warned_before_trip_s is not None
     assert watched.warned_before_trip_s < 0
     assert act(shorted, monkeypatch).board_was_first
+
+
+@pytest.mark.parametrize(
+    ("name", "after_s"),
+    [
+        ("link lost while charging", 65.0),
+        ("the same frame over and over while charging", 120.5),
+        ("measurements stand still, counters don't", 120.5),
+    ],
+)
+def test_that_monitoring_is_lost_is_said(name: str, after_s: float) -> None:
+    watched = escape.watch(number_of(name))
+    assert watched.seen
+    assert watched.monitoring_lost_after_fault_s == after_s
+
+
+def test_a_level_without_a_word_of_lost_monitoring_is_not_enough(monkeypatch: pytest.MonkeyPatch) -> None:
+    calm = Way(name="well", kind=Kind.DATA_FROZEN, level=Level.OK, fault=flows(0.0), from_fault=True, hours=0.01)
+    assert not watch(calm, monkeypatch).seen
 
 
 def test_a_pack_that_is_not_well_before_the_fault() -> None:
