@@ -299,7 +299,7 @@ def timing() -> dict[str, Any]:
 def aiobmsble_decoder(chunks: list[tuple[bytes, bytes, bytes]]) -> Callable[[], float] | None:
     """Return a run of aiobmsble's JK decoder over the same notifications, None where it is not installed."""
     try:
-        from aiobmsble.bms.jikong_bms import BMS  # type: ignore[import-untyped,import-not-found,unused-ignore]
+        from aiobmsble.bms.jikong_bms import BMS
         from bleak.backends.device import BLEDevice
     except ImportError:
         return None

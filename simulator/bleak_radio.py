@@ -14,7 +14,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, cast, override
 
 from aioesphomeapi import BluetoothGATTError
-from aioesphomeapi.api_pb2 import BluetoothGATTErrorResponse  # type: ignore[attr-defined]
+from aioesphomeapi.api_pb2 import BluetoothGATTErrorResponse
 from aioesphomeapi.core import BluetoothGATTAPIError
 from bleak import BleakClient
 from bleak.backends.characteristic import BleakGATTCharacteristic

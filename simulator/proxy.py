@@ -15,7 +15,7 @@ from typing import Protocol, cast, override
 from uuid import UUID
 
 from aioesphomeapi import BluetoothProxyFeature
-from aioesphomeapi.api_pb2 import (  # type: ignore[attr-defined]
+from aioesphomeapi.api_pb2 import (
     BluetoothConnectionsFreeResponse,
     BluetoothDeviceClearCacheResponse,
     BluetoothDeviceConnectionResponse,
@@ -90,7 +90,7 @@ NOT_CONNECTED = -1
 class Message(Protocol):
     """A protobuf message; the library brings no types of them."""
 
-    def SerializeToString(self) -> bytes:  # noqa: N802
+    def SerializeToString(self) -> bytes:  # noqa: N802 - as protobuf has it
         """Return the message as it travels."""
 
 

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+# ruff: noqa: E402, F401 - to import them is the point, in this order; pytest finds fixtures here
 from habluetooth.usage import install_multiple_bleak_catcher
 
 install_multiple_bleak_catcher()
 
 # The plugin brings a package of the same name, which wins unless ours is imported first.
-import pytest  # noqa: E402
+import pytest
 
-import custom_components  # noqa: E402, F401
+import custom_components
 
-from .packs import all_enabled, packs  # noqa: E402, F401
-from .radio import radio  # noqa: E402, F401
+from .packs import all_enabled, packs
+from .radio import radio
 
 
 @pytest.fixture(autouse=True)

@@ -4,9 +4,9 @@ Home Assistant puts other modules in the place of httpx and voluptuous, which on
 And the plugin, made for the release before, looks for a function where that release had it.
 """
 
-# ruff: noqa: I001 - the order is the point
-import homeassistant  # noqa: F401
-from pytest_homeassistant_custom_component import patch_json, patch_recorder, patch_time  # noqa: F401 - as the plugin does
+# ruff: noqa: F401, I001 - to import them is the point, in the order in which the plugin does
+import homeassistant
+from pytest_homeassistant_custom_component import patch_json, patch_recorder, patch_time
 
 from homeassistant.components import logger
 from homeassistant.components.logger import helpers

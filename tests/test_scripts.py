@@ -4,7 +4,7 @@ import json
 import os
 import subprocess
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 import pytest
 
@@ -24,7 +24,7 @@ MANIFEST = {
     "issue_tracker": "https://example.org/issues",
     "version": "1.0.0",
 }
-ENGLISH = {
+ENGLISH: dict[str, Any] = {
     "config": {"step": {"user": {"data": {"address": "Address"}, "data_description": {"address": "Of the pack"}}}},
     "entity": {"sensor": {"voltage": {"name": "Voltage of {pack}"}}},
     "services": {"read": {"name": "Read", "description": "Reads again.", "fields": {"what": {"name": "What"}}}},
@@ -112,7 +112,7 @@ def test_check_wants_the_manifest_in_order_and_whole(sample: Path) -> None:
 )
 def test_check_finds_what_is_wrong_with_a_translation(sample: Path, text: str, problem: str) -> None:
     german = copy(ENGLISH)
-    german["entity"]["sensor"]["voltage"]["name"] = text  # type: ignore[index]
+    german["entity"]["sensor"]["voltage"]["name"] = text
     write(sample / "translations/de.json", german)
     assert problems(sample) == [f"translations: de.json: entity.sensor.voltage.name {problem}"]
 
@@ -121,7 +121,7 @@ def test_check_wants_all_languages_to_say_the_same(sample: Path) -> None:
     german = copy(ENGLISH)
     german["entity"] = {"sensor": {"voltage": {"name": "{pack}"}, "current": {"name": "Strom"}}}
     del german["services"]
-    german["config"]["step"]["user"]["data_description"] = {"address": "Des Packs", "pin": "Nie"}  # type: ignore[index]
+    german["config"]["step"]["user"]["data_description"] = {"address": "Des Packs", "pin": "Nie"}
     write(sample / "translations/de.json", german)
     assert problems(sample) == [
         "translations: de.json: config.step.user.data_description.pin is not in English",

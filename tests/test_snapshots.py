@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import struct
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from homeassistant.core import HomeAssistant
@@ -52,8 +53,8 @@ async def test_what_is_not_part_of_it(pack: Pack) -> None:
 
 
 @pytest.mark.parametrize("first", [PACK_24S, PACK_JK04])
-async def test_older_boards(packs: Packs, first: tuple[object, ...]) -> None:
-    pack = await packs.add(*first, permission=Permission.ALL)  # type: ignore[arg-type]
+async def test_older_boards(packs: Packs, first: tuple[Any, ...]) -> None:
+    pack = await packs.add(*first, permission=Permission.ALL)
     saved = await snapshots(pack).async_save("all")
     assert saved == settings_of(pack.coordinator.state)
     assert "balance_start_voltage_v" in saved

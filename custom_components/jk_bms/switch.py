@@ -153,9 +153,9 @@ class JkBmsSettingSwitch(JkBmsSettingEntity, SwitchEntity):
     @override
     async def async_turn_on(self, **kwargs: object) -> None:
         """Switch on."""
-        await self._change_to(True)  # noqa: FBT003
+        await self._change_to(value=True)
 
     @override
     async def async_turn_off(self, **kwargs: object) -> None:
         """Switch off."""
-        await self._change_to(False)  # noqa: FBT003
+        await self._change_to(value=False)

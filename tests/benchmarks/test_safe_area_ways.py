@@ -58,9 +58,8 @@ def test_every_hazard_has_a_way() -> None:
 
 def test_marks_are_of_the_first_time() -> None:
     marks = Marks()
-    for now_s, happened in ((121.0, False), (125.0, True), (130.0, True)):
-        marks.note("seen", happened, now_s)
-    marks.note("over", True, 140.0)  # noqa: FBT003
+    for what, happened, now_s in (("seen", 0, 121.0), ("seen", 1, 125.0), ("seen", 1, 130.0), ("over", 1, 140.0)):
+        marks.note(what, happened, now_s)
     assert marks.first_s == {"seen": 5.0, "over": 20.0}
     assert (marks.between("seen", "over"), marks.between("over", "seen")) == (15.0, -15.0)
     assert marks.between("seen", "never") is None

@@ -285,11 +285,10 @@ async def test_probe_with_a_passcode(bench: Bench) -> None:
     bench.board.passcode = int(PASSCODE)
 
     async def probed(passcode: str | None) -> object:
-        find_device = lambda: bench.air.device(bench.board.address)  # noqa: E731
         work = asyncio.ensure_future(
             probe(
                 "pack",
-                find_device,
+                lambda: bench.air.device(bench.board.address),
                 passcode=passcode,
                 now=bench.clock.now,
                 sleep=bench.clock.sleep,

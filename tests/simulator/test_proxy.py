@@ -9,7 +9,7 @@ from unittest.mock import patch
 import bleak_retry_connector
 import pytest
 from aioesphomeapi import BluetoothProxyFeature
-from aioesphomeapi.api_pb2 import (  # type: ignore[attr-defined]
+from aioesphomeapi.api_pb2 import (
     BluetoothGATTNotifyDataResponse,
     BluetoothLERawAdvertisementsResponse,
 )

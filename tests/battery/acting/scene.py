@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable
 from dataclasses import replace
+from typing import Any
 
 from custom_components.jk_bms.battery.acting.actor import Actor
 from custom_components.jk_bms.battery.acting.interface import (
@@ -164,9 +165,9 @@ class Scene:
             self.step(min(every_s, end_s - self.now_s))
         return self.decision
 
-    def get(self, level: int | None, **known: object) -> Decision:
+    def get(self, level: int | None, **known: Any) -> Decision:
         """Let a frame come at a level of heat, and one that shows what was done about it."""
-        self.thermal = heat(level, **known)  # type: ignore[arg-type]
+        self.thermal = heat(level, **known)
         self.step()
         return self.step()
 

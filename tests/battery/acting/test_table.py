@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from custom_components.jk_bms.battery.acting import actor
-from custom_components.jk_bms.battery.acting.interface import Detail, Mode, Result
+from custom_components.jk_bms.battery.acting.interface import Cooling, Detail, Mode, Result
 
 from .scene import BY_BOARD, BY_BOTH, CHARGE, CHARGER, CONTACTOR, DISCHARGE, FAN, INVERTER, Scene, heat
 
@@ -434,7 +434,7 @@ def test_ordered_too_often() -> None:
 
 
 def test_cooled_too_often() -> None:
-    scene = Scene(replace(BY_BOARD, cooling=replace(BY_BOARD.cooling, least_run_s=60)))  # type: ignore[type-var]
+    scene = Scene(replace(BY_BOARD, cooling=Cooling(least_run_s=60)))
     starts = []
     for _ in range(20):
         scene.get(1)

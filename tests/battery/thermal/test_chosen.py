@@ -55,8 +55,8 @@ def test_usual_where_the_board_leaves_room(chemistry: Chemistry | None, settings
         ),
     ],
 )
-def test_inside_of_the_board(charge_c: float | None, discharge_c: float | None, changed: dict[str, float]) -> None:
-    expected = replace(Thresholds(), **changed)  # type: ignore[arg-type]
+def test_inside_of_the_board(charge_c: float | None, discharge_c: float | None, changed: dict[str, Any]) -> None:
+    expected = replace(Thresholds(), **changed)
     assert HeatThresholds(None, set_to(charge_c, discharge_c)).all() == expected
 
 
@@ -72,9 +72,9 @@ def test_inside_of_the_board(charge_c: float | None, discharge_c: float | None, 
     ],
     ids=["pulls its release along", "a grave one pulls the milder", "too low", "too high", "emergency", "another's"],
 )
-def test_what_is_chosen(chosen: dict[str, float], changed: dict[str, float]) -> None:
+def test_what_is_chosen(chosen: dict[str, float], changed: dict[str, Any]) -> None:
     thresholds = HeatThresholds(None, set_to(70, 70), chosen)
-    assert thresholds.all() == replace(Thresholds(), **changed)  # type: ignore[arg-type]
+    assert thresholds.all() == replace(Thresholds(), **changed)
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -22,8 +23,8 @@ from .feeding import Pack, kinds
 NORMAL, COOL, REDUCE, STOP, EMERGENCY = ThermalLevel
 
 
-def quiet(**changes: object) -> Pack:
-    pack = Pack(**changes)  # type: ignore[arg-type]
+def quiet(**changes: Any) -> Pack:
+    pack = Pack(**changes)
     pack.run(20)
     return pack
 
