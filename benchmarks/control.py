@@ -27,7 +27,6 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import json
 import os
 import sys
 import time
@@ -50,6 +49,7 @@ from homeassistant.exceptions import HomeAssistantError
 from homeassistant.helpers import translation
 
 from benchmarks.load import Delays, Watch
+from benchmarks.wanted import against, print_report
 from custom_components.jk_bms.bms.board import Board
 from custom_components.jk_bms.bms.frames import Command
 from custom_components.jk_bms.bms.layout import FrameType
@@ -443,10 +443,7 @@ async def measure(rounds: int, writes: int, seed: int) -> dict[str, Any]:
         "calls": asdict(all_s),
         "calls_by_service": {service: asdict(Delays.of(each_s)) for service, each_s in delays_s.items()},
         "honesty": honesty,
-        "wanted": {
-            name: {"at_most": limit, "measured": figures[name], "met": figures[name] <= limit}
-            for name, limit in WANTED.items()
-        },
+        "wanted": against(WANTED, figures),
     }
 
 
@@ -459,13 +456,7 @@ def main() -> None:
     parser.add_argument("--json", action="store_true", help="print all figures as JSON")
     options = parser.parse_args()
     result = asyncio.run(measure(options.rounds, options.writes, options.seed))
-    if options.json:
-        json.dump(result, sys.stdout, indent=2)
-        print()
-    else:
-        for name, figure in result["wanted"].items():
-            verdict = "met" if figure["met"] else "not met"
-            print(f"{name:30} {figure['measured']:>10}   wanted: at most {figure['at_most']:g}, {verdict}")
+    print_report(result, as_json=options.json)
 
 
 if __name__ == "__main__":

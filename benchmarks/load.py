@@ -22,7 +22,6 @@ import asyncio
 import json
 import os
 import sqlite3
-import sys
 import time
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
@@ -35,6 +34,7 @@ from statistics import quantiles
 from tempfile import TemporaryDirectory
 from typing import Any, Final, cast
 
+from benchmarks.wanted import against, print_report
 from scripts.demo_home import DemoHome, Entry, Pack, Simulator, free_port
 
 SLOTS: Final = 3
@@ -351,10 +351,7 @@ async def measure(packs: int, proxies: int, minutes: float, idle_minutes: float,
         "live": asdict(live),
         "delays": {what: asdict(each) for what, each in delays.items()},
         "rest": asdict(rest),
-        "wanted": {
-            name: {"at_most": limit, "measured": figures[name], "met": figures[name] <= limit}
-            for name, limit in WANTED.items()
-        },
+        "wanted": against(WANTED, figures),
     }
 
 
@@ -370,13 +367,7 @@ def main() -> None:
     options = parser.parse_args()
     proxies = options.proxies or ceil(options.packs / SLOTS)
     result = asyncio.run(measure(options.packs, proxies, options.minutes, options.idle_minutes, options.seed))
-    if options.json:
-        json.dump(result, sys.stdout, indent=2)
-        print()
-    else:
-        for name, figure in result["wanted"].items():
-            verdict = "met" if figure["met"] else "not met"
-            print(f"{name:30} {figure['measured']:>10}   wanted: at most {figure['at_most']:g}, {verdict}")
+    print_report(result, as_json=options.json)
 
 
 if __name__ == "__main__":

@@ -13,9 +13,7 @@ Takes about ten minutes on two cores; `--years 0` leaves out the years.
 from __future__ import annotations
 
 import argparse
-import json
 import os
-import sys
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ProcessPoolExecutor
@@ -28,6 +26,7 @@ from benchmarks.safe_area.escape import Acted, Watched
 from benchmarks.safe_area.healthy import Lived
 from benchmarks.safe_area.holds import Held, hold
 from benchmarks.safe_area.ways import WAYS
+from benchmarks.wanted import against, print_report
 from custom_components.jk_bms.battery.hazards import Level
 
 YEARS: Final = 5
@@ -119,10 +118,7 @@ def measure(years: int) -> dict[str, Any]:
     return {
         "machine": {"cores": os.process_cpu_count(), "load_average": round(os.getloadavg()[0], 1)},
         "seconds": round(perf_counter() - started_s, 1),
-        "wanted": {
-            name: {"at_most": limit, "measured": figures[name], "met": figures[name] <= limit}
-            for name, limit in WANTED.items()
-        },
+        "wanted": against(WANTED, figures),
         "ways": [asdict(each) for each in watched],
         "actions": [asdict(each) for each in acted],
         "held": [asdict(each) for each in held],
@@ -158,9 +154,6 @@ def print_table(report: dict[str, Any]) -> None:
     for kind in ("places", "days_at_the_full_rate", "daily_outages"):
         for place, lived in report["healthy"][kind].items():
             print(f"{kind}, {place}: {lived['days']:g} days, wrongly found: {dict(lived['rises'])}")
-    for name, figure in report["wanted"].items():
-        verdict = "met" if figure["met"] else "NOT MET"
-        print(f"{name:55}{figure['measured']:>10}   wanted: at most {figure['at_most']:g}, {verdict}")
     print("seconds:", report["seconds"])
 
 
@@ -175,11 +168,9 @@ def main() -> None:
     parser.add_argument("--json", action="store_true", help="print all figures as JSON")
     options = parser.parse_args()
     report = measure(options.years)
-    if options.json:
-        json.dump(report, sys.stdout, indent=2, ensure_ascii=False)
-        print()
-    else:
+    if not options.json:
         print_table(report)
+    print_report(report, as_json=options.json)
 
 
 if __name__ == "__main__":
