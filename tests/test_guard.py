@@ -371,4 +371,4 @@ async def test_an_emergency_is_ended_by_hand_only(packs: Packs) -> None:
     assert pack.value("thermal_level") == "emergency"
     packs.tick(0.2)
     assert guard.reset()
-    assert pack.value("thermal_level") == "stop"
+    assert pack.value("thermal_level") == "normal"

@@ -256,7 +256,7 @@ def test_an_emergency_ends_by_hand_once_it_has_been_cool_for_an_hour() -> None:
     assert not pack.guardian.reset(pack.now_s)
     assert pack.run(700, temperature_1_c=30.0, temperature_2_c=30.0).level is GuardianLevel.EMERGENCY
     assert pack.guardian.reset(pack.now_s)
-    assert pack.frame().thermal.level is ThermalLevel.STOP
+    assert pack.frame().level is GuardianLevel.OK
 
 
 @pytest.mark.parametrize(

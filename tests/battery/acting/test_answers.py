@@ -82,6 +82,17 @@ def test_what_does_not_come_back_is_not_asked_again_while_nothing_is_known() -> 
     assert (CHARGER, True) in scene.orders
 
 
+def test_what_does_not_come_back_is_a_warning_only() -> None:
+    scene = Scene(BY_BOTH)
+    scene.get(3)
+    scene.run(10)
+    scene.deaf = {CHARGER}
+    scene.get(0)
+    scene.run(120)
+    (finding,) = scene.decision.findings
+    assert (finding.placeholders["target"], finding.level) == ("switch_charge", 2), "nothing flows that shouldn't"
+
+
 def test_what_is_put_back_lets_the_current_flow() -> None:
     scene = Scene()
     scene.hazards = (hazard(Kind.CELL_HIGH),)

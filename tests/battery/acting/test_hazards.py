@@ -42,7 +42,7 @@ def test_what_a_hazard_leads_to(kind: Kind) -> None:
     scene.run(120)
     assert scene.orders == []
     scene.hazards = (hazard(kind),)
-    scene.step()
+    scene.run(61 if kind is Kind.DISCHARGE_HOT else 0.5)
     kinds = {CHARGE_OFF: CHARGE_HAZARDS, DISCHARGE_OFF: DISCHARGE_HAZARDS}
     expected = [order for order in kinds if kind in kinds[order] + BOTH_HAZARDS]
     assert scene.orders == expected

@@ -144,6 +144,24 @@ def test_the_house_is_kept_supplied() -> None:
     assert only.orders[-1] == DISCHARGE_OFF
 
 
+@pytest.mark.parametrize("level", [0, 3])
+def test_cells_too_hot_to_be_discharged_have_the_time_of_grace_of_heat(level: int) -> None:
+    scene = Scene()
+    scene.hazards = (hazard(Kind.DISCHARGE_HOT),)
+    scene.get(level)
+    scene.run(58)
+    assert DISCHARGE_OFF not in scene.orders
+    scene.run(2)
+    assert scene.orders[-1] == DISCHARGE_OFF
+    supplied = Scene(replace(BY_BOARD, keep_supplied=True))
+    supplied.hazards = scene.hazards
+    supplied.get(level)
+    supplied.run(600, every_s=5)
+    assert DISCHARGE_OFF not in supplied.orders
+    supplied.get(4)
+    assert supplied.orders[-1] == DISCHARGE_OFF
+
+
 def test_a_grace_that_ended_does_not_begin_again() -> None:
     scene = Scene()
     scene.run(120)

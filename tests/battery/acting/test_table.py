@@ -514,9 +514,10 @@ def test_reset_after_level_4() -> None:
     scene.run(60)
     assert scene.on[CONTACTOR] is False
     scene.mark()
-    scene.get(0)
+    scene.thermal = heat(4, hottest_c=25.0)
     scene.run(3700, every_s=5)
     scene.actor.reset(scene.now_s)
+    scene.thermal = heat(0)  # as a reset leaves it
     assert not scene.step().latched
     scene.run(3700, every_s=5)
     assert [order for order in scene.orders if order[0] is not FAN] == []

@@ -105,7 +105,8 @@ def test_level_4_ends_by_hand_after_an_hour_below() -> None:
     assert not clock.ladder.reset(clock.now_s)
     assert clock.run(600) is EMERGENCY
     assert clock.ladder.reset(clock.now_s)
-    assert clock.ladder.level is STOP
+    assert clock.ladder.level is NORMAL, "the owner has seen that it is over"
+    assert not clock.ladder.acknowledgement_wanted
     assert not clock.ladder.reset(clock.now_s)
 
 

@@ -58,7 +58,7 @@ from .interface import (
     Seen,
     Target,
 )
-from .reasons import NONE, Heat, Way, Ways, cause_of_heat, orders, stops, wants
+from .reasons import NONE, Heat, Way, Ways, asks_to_end_discharge, cause_of_heat, orders, stops, wants
 
 _STEADY_S: Final = 60.0
 """How long frames have come before anything is put back."""
@@ -220,7 +220,9 @@ class Actor:
         elif self._steady_s is None:
             self._steady_s = now_s
         config = self._config
-        if config.stop_discharge is None or self._heat < config.stop_discharge.level:
+        hazards = () if assessment is None else assessment.protection.hazards
+        stop = config.stop_discharge
+        if stop is None or not asks_to_end_discharge(stop, self._heat, hazards):
             self._stopping_s, self._ends_discharge = None, False
         else:
             self._stopping_s = now_s if self._stopping_s is None else self._stopping_s

@@ -221,7 +221,8 @@ class Drive:
         """What is wrong with it."""
         if self._effort.failing_s is None:
             return None
-        level = GuardianLevel.WARNING if self.target is Target.COOLING else GuardianLevel.CRITICAL
+        harmless = self.target is Target.COOLING or self._stage is _Stage.ENDING
+        level = GuardianLevel.WARNING if harmless else GuardianLevel.CRITICAL
         placeholders = {"action": self.action.value, "target": self.target.value}
         return Finding(f"{ACTION}_{self.target}", ACTION, level, ACTION_FAILED, self._effort.failing_s, placeholders)
 

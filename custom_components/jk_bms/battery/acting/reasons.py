@@ -127,6 +127,13 @@ def cause_of_heat(assessment: Assessment) -> str:
     return HEAT_HELD if heat is None else heat.placeholders.get(RAISED_BY, heat.cause)
 
 
+def asks_to_end_discharge(stop: Stop, level: int, hazards: Iterable[Hazard]) -> bool:
+    """Return whether heat asks for the discharge to be stopped, be it by its level or by a hazard."""
+    return level >= stop.level or any(
+        hazard.kind is Kind.DISCHARGE_HOT and hazard.level >= stop.level for hazard in hazards
+    )
+
+
 def stops(config: ActionsConfig) -> tuple[tuple[Action, Stop, Ways, tuple[Target, ...], Target], ...]:
     """Return what may be stopped: for what, how, which currents, by which of the board's switches, by which other."""
     every = (
@@ -148,12 +155,12 @@ def wants(config: ActionsConfig, heat: Heat, hazards: Iterable[Hazard]) -> dict[
     wanted: dict[Target, Want] = {}
     hazards = tuple(hazards)
     for action, stop, of, board, switch in stops(config):
+        graced = action is Action.STOP_DISCHARGE and not heat.ends_discharge
         causes = {
             hazard.key: (int(hazard.level), hazard.cause)
             for hazard in hazards
-            if hazard.level >= stop.level and ways(hazard) >= of
+            if hazard.level >= stop.level and ways(hazard) >= of and not (graced and hazard.kind is Kind.DISCHARGE_HOT)
         }
-        graced = action is Action.STOP_DISCHARGE and not heat.ends_discharge
         if heat.level >= stop.level and not graced:
             causes[HEAT] = (heat.level, heat.cause)
         if not causes:

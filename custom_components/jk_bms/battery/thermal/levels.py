@@ -2,7 +2,8 @@
 
 Up at once, down one at a time and slowly. Level 1 ends after a quarter of an hour without a cause and without a warm
 forecast, level 2 after a quarter of an hour without a cause, level 3 when it is cool and has not risen for half an hour
-- and somebody has seen it, if it came from one spot -, level 4 only by hand.
+- and somebody has seen it, if it came from one spot -, level 4 only by hand, and then altogether: it has been cool for
+an hour, and who says so is not to be told a minute later that it is critical.
 """
 
 from __future__ import annotations
@@ -94,6 +95,5 @@ class Ladder:
         """End level 4; return whether it had been cool for an hour."""
         if self.level is not ThermalLevel.EMERGENCY or self._cool_s is None or now_s - self._cool_s < _COOL_S:
             return False
-        self._enter(ThermalLevel.STOP, now_s)
-        self._local = False
+        self._enter(ThermalLevel.NORMAL, now_s)
         return True
