@@ -220,16 +220,29 @@ def test_the_last_twenty_are_kept_in_little_space() -> None:
     recorder = recording.recorder
     assert [event.at for event in recorder.events] == [str(number) for number in range(5, EVENTS_KEPT + 5)]
     assert len(json.dumps(recorder.state())) < 350_000
-    assert sys.getsizeof(recorder._ring) < 20_000
+    assert sum(map(sys.getsizeof, recorder._ring)) < 40_000
 
 
-def test_another_number_of_cells_begins_anew() -> None:
+def test_what_is_critical_for_longer_is_kept_when_the_five_minutes_are_over() -> None:
+    recording = Recording()
+    recording.run(10)
+    assert len(recording.run(2, 3.59)) == 1
+    recording.run(100, 3.4)
+    assert recording.run(150, 3.59) == []
+    assert len(recording.run(600, 3.59)) == 1
+
+
+def test_the_minutes_before_a_lead_breaks_are_kept() -> None:
     recording = Recording()
     recording.run(10)
     events = [recording.frame(cells_v=(3.3,) * 15) for _ in range(3)]
     assert events[:2] == [None, None]
     assert events[2]
-    assert [len(row["cell_voltages_v"]) for row in events[2].minutes_before()] == [15, 15]
+    assert events[2].cells == 16
+    rows = [row["cell_voltages_v"] for row in events[2].minutes_before()]
+    assert len(rows) > 10
+    assert rows[0][-1] is not None
+    assert rows[-1] == [3.3] * 15 + [None]
 
 
 def test_time_that_began_anew() -> None:
@@ -238,4 +251,5 @@ def test_time_that_began_anew() -> None:
     recording.frame()
     recording.watched.now_s = 5
     recording.frame()
-    assert recording.recorder._rows == 2
+    (event,) = recording.run(2, 3.59)
+    assert [row["time_s"] for row in event.minutes_before()] == pytest.approx([-1.0, 0.0], abs=0.6)

@@ -3,16 +3,18 @@
 Once a second a frame goes into a ring of five minutes, as the few numbers that tell the story. When something becomes
 critical, or an emergency, the ring is packed and kept with all that the board said at that moment, what was made of it
 and the limits that were gone by. The last twenty events are kept. What comes and goes is kept once in five minutes: the
-ring holds the rest.
+ring holds the rest. What lasts longer than that is kept then.
 """
 
 from __future__ import annotations
 
 from base64 import b85decode, b85encode
+from collections import deque
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
+from functools import cache
 from math import isfinite
-from struct import Struct
+from struct import Struct, pack
 from struct import error as struct_error
 from typing import Any, Final
 from zlib import compress, decompress
@@ -43,6 +45,8 @@ _CELL_STEP_V: Final = 0.001
 _CURRENT_STEP_A: Final = 0.1
 _UNKNOWN: Final = -0x8000
 _HIGHEST: Final = 0x7FFF
+_TIME: Final = Struct("<d")
+_NO_CELL: Final = pack("<h", _UNKNOWN)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,11 +95,7 @@ class EventRecorder:
         """Oldest first."""
         self.damaged: Final = restored is not None and (restored is not stored or len(events) < len(stored))
         """Whether something was left out."""
-        self._cells = -1
-        self._row = _row(0)
-        self._ring = bytearray()
-        self._rows = 0
-        """How many have ever been written since the ring was made."""
+        self._ring: deque[bytes] = deque(maxlen=int(RING_S / STEP_S))
         self._next_s = 0.0
         self._recorded_s: dict[tuple[str, GuardianLevel], float] = {}
         """When each finding was recorded last, by its key and level."""
@@ -121,14 +121,15 @@ class EventRecorder:
         if not news:
             return None
         self._recorded_s |= dict.fromkeys(news, now_s)
+        cells, before = self._packed(now_s)
         event = CriticalEvent(
             at=at,
             assessment=as_json(assessment, now_s),
             telemetry=as_json(telemetry, now_s),
             settings=as_json(settings, now_s),
             limits=limits_as_json(guardian),
-            cells=self._cells,
-            before=self._packed(now_s),
+            cells=cells,
+            before=before,
         )
         self.events = (*self.events, event)[-EVENTS_KEPT:]
         return event
@@ -139,50 +140,51 @@ class EventRecorder:
 
     def _news(self, assessment: Assessment, now_s: float) -> list[tuple[str, GuardianLevel]]:
         """Return what has become critical, or worse, with this frame; what a restart only remembers hasn't."""
-        before = self._critical
+        before, self._critical = self._critical, {}
         if assessment.level < GuardianLevel.CRITICAL:
-            self._critical = {}
             return []
-        critical = [each for each in assessment.findings if each.level >= GuardianLevel.CRITICAL]
-        self._critical = {each.key: each.level for each in critical}
-        return [
-            (each.key, each.level)
-            for each in critical
-            if each.level > before.get(each.key, GuardianLevel.OK)
-            and each.cause != HEAT_HELD
-            and now_s - self._recorded_s.get((each.key, each.level), -RING_S) >= RING_S
-        ]
+        news: list[tuple[str, GuardianLevel]] = []
+        for each in assessment.findings:
+            if each.level < GuardianLevel.CRITICAL:
+                continue
+            known, recorded_s = before.get(each.key, GuardianLevel.OK), self._recorded_s.get((each.key, each.level))
+            self._critical[each.key] = each.level
+            if each.level <= known or each.cause == HEAT_HELD:
+                continue
+            if recorded_s is None or now_s - recorded_s >= RING_S:
+                news.append((each.key, each.level))
+            else:
+                self._critical[each.key] = known  # it is news again when the five minutes are over
+        return news
 
     def _write(self, telemetry: Telemetry, level: int, now_s: float) -> None:
-        cells = len(telemetry.cell_voltages_v)
-        if cells != self._cells:
-            self._cells, self._rows, self._row = cells, 0, _row(cells)
-            self._ring = bytearray(self._row.size * int(RING_S / STEP_S))
-        size = self._row.size
-        self._row.pack_into(
-            self._ring,
-            self._rows * size % len(self._ring),
-            now_s,
-            level,
-            _number(telemetry.current_a, _CURRENT_STEP_A),
-            *(_number(getattr(telemetry, name), step) for name, step in _COLUMNS.items()),
-            *(_number(voltage_v, _CELL_STEP_V) for voltage_v in telemetry.cell_voltages_v),
+        voltages_v = telemetry.cell_voltages_v
+        self._ring.append(
+            _row(len(voltages_v)).pack(
+                now_s,
+                level,
+                _number(telemetry.current_a, _CURRENT_STEP_A),
+                *(_number(getattr(telemetry, name), step) for name, step in _COLUMNS.items()),
+                *(_number(voltage_v, _CELL_STEP_V) for voltage_v in voltages_v),
+            )
         )
-        self._rows += 1
 
-    def _packed(self, now_s: float) -> str:
-        """Return what of the ring is of the last five minutes, oldest first, packed."""
-        row, ring = self._row, self._ring
-        start = self._rows * row.size % len(ring) if self._rows * row.size > len(ring) else 0
-        written = ring[start:] + ring[:start] if start else ring[: self._rows * row.size]
-        rows = (
-            row.pack(numbers[0] - now_s, *numbers[1:])
-            for numbers in row.iter_unpack(written)
-            if now_s - numbers[0] <= RING_S
-        )
-        return b85encode(compress(b"".join(rows), level=9)).decode()
+    def _packed(self, now_s: float) -> tuple[int, str]:
+        """Return the most cells of any row of the last five minutes, and these rows, oldest first, packed.
+
+        Others are unknown: a lead that breaks takes its cell out of the frames, and is what the rows are looked at for.
+        """
+        recent = []
+        for row in self._ring:
+            (written_s,) = _TIME.unpack_from(row)
+            if 0 <= now_s - written_s <= RING_S:
+                recent.append(_TIME.pack(written_s - now_s) + row[_TIME.size :])
+        widest = max(map(len, recent))
+        rows = (row + _NO_CELL * ((widest - len(row)) // len(_NO_CELL)) for row in recent)
+        return (widest - _row(0).size) // len(_NO_CELL), b85encode(compress(b"".join(rows), level=9)).decode()
 
 
+@cache
 def _row(cells: int) -> Struct:
     """Time in s and level, then current, columns and cells in their steps."""
     return Struct(f"<dB{1 + len(_COLUMNS) + cells}h")
