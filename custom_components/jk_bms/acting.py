@@ -35,6 +35,7 @@ from .errors import async_message
 from .guard import SILENT_AFTER_S, Guard
 from .guardian_options import CONF_GUARDIAN_MODE, guardian_options, mode_of
 from .pack_state import ActingState
+from .restoring import async_restored
 from .urgent import Urgent, withdraw
 
 _LOGGER = logging.getLogger(__name__)
@@ -151,7 +152,7 @@ class Acting:
         """Remember what was done, and begin to look after it."""
         self._changes = changes
         await self._urgent.async_start()
-        loaded = await self._store.async_load()
+        loaded = await async_restored(self._store)
         known: dict[str, object] = loaded if isinstance(loaded, dict) else {}
         saved_at = dt_util.parse_datetime(str(known.get("saved_at"))) or dt_util.utcnow()
         elapsed_s = max(0.0, (dt_util.utcnow() - saved_at).total_seconds())

@@ -1,13 +1,13 @@
 """When is the guardian of a pack asked, and what does it remember over restarts?
 
 What it has learned is small and written now and then. What became critical is large and rare: it has a file of its own,
-written at once. A file that can't be read is left out, and said so; it keeps no pack from being watched.
+written at once. Neither keeps a pack from being watched when it can't be read.
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any, Final
 
@@ -20,6 +20,7 @@ from .battery.event_recorder import EventRecorder
 from .battery.guardian import Assessment, Guardian
 from .bms.telemetry import Settings, Telemetry
 from .const import DOMAIN
+from .restoring import async_restored
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -49,15 +50,6 @@ async def async_forget(hass: HomeAssistant, entry_id: str) -> None:
     """Leave nothing of a pack's guardian behind."""
     await _store(hass, entry_id).async_remove()
     await _event_store(hass, entry_id).async_remove()
-
-
-async def _load[T: Mapping[str, Any] | Sequence[Any]](store: Store[T]) -> T | None:
-    """Return what a store holds, if it can be read."""
-    try:
-        return await store.async_load()
-    except Exception as error:  # noqa: BLE001 - whatever is wrong with a file, the pack has to be watched
-        _LOGGER.warning("%s can't be read and is left out: %s", store.key, error)
-        return None
 
 
 class Guard:
@@ -92,8 +84,8 @@ class Guard:
 
     async def async_start(self) -> None:
         """Remember, and begin to watch."""
-        self._restored = await _load(self._store)
-        self.recorder = EventRecorder(await _load(self._event_store))
+        self._restored = await async_restored(self._store)
+        self.recorder = EventRecorder(await async_restored(self._event_store))
         if self.recorder.damaged:
             _LOGGER.warning("What is damaged in %s is left out", self._event_store.key)
         self._cancel_timer = async_track_time_interval(
