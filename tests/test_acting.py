@@ -15,11 +15,11 @@ from homeassistant.exceptions import HomeAssistantError
 from homeassistant.setup import async_setup_component
 from pytest_homeassistant_custom_component.common import async_fire_time_changed
 
-from custom_components.jk_bms.acting import _PACKS
 from custom_components.jk_bms.bms.link import LinkProblem
 from custom_components.jk_bms.coordinator import START_TIMEOUT_S
 
 from .acting_home import Appliance, Plant, notifications
+from .fake_link import FakeLink
 from .pack_values import DEVICE_INFO_32S, telemetry_32s
 from .packs import Packs
 
@@ -529,9 +529,14 @@ async def test_what_ends_late_changes_nothing_any_more(packs: Packs, hass: HomeA
 
 async def test_before_the_first_frame_nobody_is_told_anything(packs: Packs, hass: HomeAssistant) -> None:
     fan = Appliance(hass, "fan.rack")
-    setting_up = hass.async_create_task(packs.add(guardian_mode="act", **FAN))
-    while not hass.data.get(_PACKS):  # noqa: ASYNC110 - what is stored is read in a thread, which takes its time
-        await asyncio.sleep(0.001)
+    listening = asyncio.Event()
+
+    async def start(link: FakeLink) -> None:
+        listening.set()
+
+    with patch.object(FakeLink, "start", start):
+        setting_up = hass.async_create_task(packs.add(guardian_mode="act", **FAN))
+        await listening.wait()  # what is stored is read in a thread, which takes its time
     for _ in range(START_TIMEOUT_S // 5):
         await asyncio.sleep(0)
         packs.tick(5)
