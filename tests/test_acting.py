@@ -113,6 +113,23 @@ async def test_an_air_conditioner_that_lags_heats_again(packs: Packs, hass: Home
     assert cooler.state == "heat"
 
 
+async def test_an_air_conditioner_heats_again_after_a_restart(packs: Packs, hass: HomeAssistant) -> None:
+    modes = [HVACMode.OFF, HVACMode.HEAT, HVACMode.COOL]
+    cooler = Appliance(hass, "climate.cellar", "heat", hvac_modes=modes)
+    plant = await Plant.add(packs, celsius=WARM_C, cooling_entity=cooler.entity_id)
+    await plant.run(5)
+    await plant.again()
+    await plant.run(5)
+    assert cooler.calls == ["set_hvac_mode cool"]
+    acting = plant.pack.coordinator.acting
+    cooler.fails_with = HomeAssistantError("no reply")
+    with pytest.raises(HomeAssistantError, match="no reply"):
+        await acting.async_stop_cooling()
+    cooler.fails_with = None
+    await plant.run(20)
+    assert cooler.state == "heat", "also if it has to be told twice"
+
+
 async def test_a_script(packs: Packs, hass: HomeAssistant) -> None:
     opened = Appliance(hass, "cover.hatch", None)
     steps = [{"action": "cover.turn_on", "target": {"entity_id": "cover.hatch"}}]

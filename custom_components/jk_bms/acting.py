@@ -159,6 +159,8 @@ class Acting:
         self._actor = Actor(self._config, known.get("actor"), elapsed_s, self._hass.loop.time())
         if cooling := self.driven.get(Target.COOLING):
             cooling.asked = known.get("asked_to_cool") is True
+            former_mode = known.get("former_mode")
+            cooling.former_mode = former_mode if isinstance(former_mode, str) else None
         self._hass.data.setdefault(_PACKS, {})[self._entry.entry_id] = self
         self._cancel = [
             async_track_time_interval(
@@ -426,4 +428,5 @@ class Acting:
             "saved_at": dt_util.utcnow().isoformat(),
             "actor": self._actor.state(self._hass.loop.time()),
             "asked_to_cool": cooling is not None and cooling.asked,
+            "former_mode": None if cooling is None else cooling.former_mode,
         }

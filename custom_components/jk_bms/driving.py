@@ -47,10 +47,11 @@ class Driven:
         self._hass = hass
         self._usual = usual
         self._domain = split_entity_id(entity_id)[0]
-        self._former_mode: str | None = None
         self.entity_id: Final = entity_id
         self.asked = usual
         """What a script was last asked for."""
+        self.former_mode: str | None = None
+        """What an air conditioner was set to before it was to cool."""
 
     @property
     def is_on(self) -> bool | None:
@@ -66,6 +67,11 @@ class Driven:
             return state.state not in _NOT_COOLING
         return state.state == STATE_ON
 
+    def take_note(self) -> None:
+        """Remember what it is set to, for that is to return."""
+        if self._domain == Platform.CLIMATE and (state := self._hass.states.get(self.entity_id)):
+            self.former_mode = state.state
+
     async def async_drive(self, *, on: bool) -> None:
         """Switch it. Raises HomeAssistantError, and whatever its integration raises."""
         state = self._hass.states.get(self.entity_id)
@@ -77,15 +83,16 @@ class Driven:
             await self._call(SERVICE_SET_HVAC_MODE, **{ATTR_HVAC_MODE: mode})
         else:
             await self._call(SERVICE_TURN_ON if on else SERVICE_TURN_OFF)
+        if not on:
+            self.former_mode = None
 
     def _mode(self, state: State, *, on: bool) -> str | None:
         """Return the mode that an air conditioner is to be set to; None if it knows none that would do."""
         known = state.attributes.get(ATTR_HVAC_MODES) or ()
         if on:
-            self._former_mode = state.state
+            self.take_note()
             return next((mode for mode in _COOLING_MODES if mode in known), None)
-        former, self._former_mode = self._former_mode, None
-        return next((mode for mode in (former, HVACMode.OFF) if mode in known), None)
+        return next((mode for mode in (self.former_mode, HVACMode.OFF) if mode in known), None)
 
     async def _run(self, state: State, *, on: bool) -> None:
         before = _last_run(state)
