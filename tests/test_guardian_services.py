@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
+from copy import deepcopy
 from typing import Any, cast
+from unittest.mock import patch
 
 import pytest
 from homeassistant.const import ATTR_DEVICE_ID, ATTR_ENTITY_ID, STATE_OFF, STATE_ON, STATE_UNAVAILABLE, Platform
@@ -12,12 +15,17 @@ from homeassistant.util.json import JsonObjectType
 from probatio import Invalid
 from pytest_homeassistant_custom_component.common import MockUser
 
+from custom_components.jk_bms.acting import Acting
+from custom_components.jk_bms.battery.acting.interface import Mode, Target
+from custom_components.jk_bms.bms.link import LinkProblem
 from custom_components.jk_bms.const import DOMAIN
 
 from .acting_home import NEVER, Appliance, Plant, notifications
+from .pack_values import DEVICE_INFO_32S
 from .packs import Packs
 from .test_acting import BURNING_C, CHARGE_OFF, DISCHARGE_OFF, HOT_C, WARM_C
 
+CHARGE_ON = ("charge_switch", True)
 COOLING: dict[str, Any] = {"cooling_entity": "fan.rack", "guardian_mode": "off"}
 SWITCHES: dict[str, Any] = {
     "stop_charge_switch": "input_boolean.charger",
@@ -296,15 +304,29 @@ async def test_acknowledge(packs: Packs, hass: HomeAssistant) -> None:
     assert notifications(hass) == {}
 
 
+def begin_trial(plant: Plant) -> asyncio.Task[dict[str, dict[str, Any]]]:
+    """Begin to try everything; what comes of it is told by target."""
+
+    async def try_all() -> dict[str, dict[str, Any]]:
+        answer = await call(plant, "test_actions", confirm=True)
+        return {each["target"]: each for each in cast("list[dict[str, Any]]", answer["tried"])}
+
+    return plant.hass.async_create_task(try_all())
+
+
 async def tried(plant: Plant) -> dict[str, dict[str, Any]]:
-    """Try everything while frames come; return what came of it, by target."""
-    device = plant.pack.coordinator.device
-    assert device
-    task = plant.hass.async_create_task(call(plant, "test_actions", confirm=True))
-    while not task.done():
+    """Try everything while frames come."""
+    trial = begin_trial(plant)
+    while not trial.done():
         await plant.run(1)
-    answer = task.result()
-    return {each["target"]: each for each in cast("list[dict[str, Any]]", answer["tried"])}
+    return trial.result()
+
+
+def remembered(plant: Plant, storage: dict[str, Any]) -> dict[str, bool]:
+    """Return what is written down of a trial."""
+    found = storage[f"{DOMAIN}.{plant.pack.entry.entry_id}.acting"]["data"]["tried"]
+    assert isinstance(found, dict)
+    return dict(found)
 
 
 async def test_a_trial(packs: Packs, fan: Appliance, switches: list[Appliance]) -> None:
@@ -346,27 +368,62 @@ async def test_a_trial_of_what_does_not_work(packs: Packs, fan: Appliance, switc
     assert results["cooling"]["seconds"] is None
 
 
-@pytest.mark.parametrize("error", [None, HomeAssistantError("welded")])
+@pytest.mark.parametrize("error", [None, HomeAssistantError("welded"), KeyError("welded")])
 async def test_a_trial_that_can_not_be_undone(packs: Packs, fan: Appliance, error: Exception | None) -> None:
     plant = await Plant.add(packs, **COOLING)
     fan.sticks_after, fan.fails_with = 1, error
     result = (await tried(plant))["cooling"]
-    assert (result["result"], result["reason"]) == ("not_put_back", "welded" if error else None)
+    assert (result["result"], result["reason"]) == ("not_put_back", str(error) if error else None)
 
 
 async def test_a_trial_ends_when_it_becomes_earnest(packs: Packs, fan: Appliance, switches: list[Appliance]) -> None:
     plant = await Plant.add(packs, **{**COOLING, "guardian_mode": "act", "stop_charge_switch": switches[0].entity_id})
     await plant.run(5)
     fan.obeys = False
-    task = plant.hass.async_create_task(call(plant, "test_actions", confirm=True))
+    trial = begin_trial(plant)
     await plant.run(3)
-    await plant.run(12, cells_v=(3.62,) * 16)
+    await plant.run(8, cells_v=(3.62,) * 16)
     assert switches[0].calls == ["turn_off"]
-    while not task.done():
-        await plant.run(1, cells_v=(3.62,) * 16)
-    results = {each["target"]: each["result"] for each in cast("list[dict[str, Any]]", task.result()["tried"])}
-    assert results == {"cooling": "interrupted", "switch_charge": "left_alone"}
+    fan.obeys = True
+    fan.set(STATE_ON)
+    await plant.settle()
+    results = {target: each["result"] for target, each in (await trial).items()}
+    assert results == {"cooling": "interrupted", "switch_charge": "interrupted"}
+    await plant.run(60, cells_v=(3.62,) * 16)
     assert fan.calls == ["turn_on"]
+    await plant.until(lambda: fan.state == STATE_OFF, within_s=1200, every_s=5)
+    assert (fan.calls, switches[0].calls) == (["turn_on", "turn_off"], ["turn_off", "turn_on"])
+
+
+async def test_what_is_needed_while_it_is_tried_is_not_put_back(packs: Packs, fan: Appliance) -> None:
+    plant = await Plant.add(packs, **COOLING)
+    await plant.run(2)
+    fan.obeys = False
+    trial = begin_trial(plant)
+    await plant.settle()
+    fan.obeys = True
+    await call(plant, "trigger_cooling")
+    assert (await trial)["cooling"]["result"] == "interrupted"
+    await plant.run(60)
+    assert (fan.calls, fan.state) == (["turn_on", "turn_on"], STATE_ON)
+
+
+async def test_cooling_meanwhile_leaves_nothing_switched_off(
+    packs: Packs, fan: Appliance, switches: list[Appliance]
+) -> None:
+    contactor = switches[2]
+    plant = await Plant.add(packs, **COOLING, both_off_switch=contactor.entity_id)
+    await plant.run(2)
+    contactor.obeys = False
+    trial = begin_trial(plant)
+    await plant.settle()
+    assert contactor.calls == ["turn_off"]
+    await call(plant, "trigger_cooling")
+    contactor.obeys = True
+    contactor.set(STATE_OFF)
+    await plant.settle()
+    assert (await trial)["switch_both"]["result"] == "answered"
+    assert (contactor.state, fan.state) == (STATE_ON, STATE_ON)
 
 
 async def test_what_is_tried_is_taken_over_in_earnest(packs: Packs, switches: list[Appliance]) -> None:
@@ -375,15 +432,182 @@ async def test_what_is_tried_is_taken_over_in_earnest(packs: Packs, switches: li
     plant = await Plant.add(packs, stop_charge_switch=charger.entity_id)
     await plant.run(5)
     charger.sticks_after = 1
-    task = plant.hass.async_create_task(call(plant, "test_actions", confirm=True))
+    trial = begin_trial(plant)
     await plant.run(3)
     assert charger.calls == ["turn_off", "turn_on"]
     assert charger.state == STATE_OFF
     charger.sticks_after = NEVER
     await plant.run(20, cells_v=(3.62,) * 16)
     assert charger.calls == ["turn_off", "turn_on", "turn_off"]
-    assert task.done()
+    assert (await trial)["switch_charge"]["result"] == "interrupted"
     await plant.until(lambda: charger.state == STATE_ON, within_s=1200, every_s=5)
+
+
+async def test_whoever_asked_for_a_trial_may_give_up(packs: Packs, switches: list[Appliance]) -> None:
+    charger = switches[0]
+    plant = await Plant.add(packs, **SWITCHES)
+    await plant.run(2)
+    charger.obeys = False
+    trial = begin_trial(plant)
+    await plant.settle()
+    trial.cancel()
+    await plant.settle()
+    assert (trial.cancelled(), charger.calls) == (True, ["turn_off"])
+    with pytest.raises(ServiceValidationError, match="isn't calm"):
+        await call(plant, "test_actions", confirm=True)
+    charger.obeys = True
+    charger.set(STATE_OFF)
+    await plant.settle()
+    assert [each.calls for each in switches] == [["turn_off", "turn_on"]] * 3
+
+
+@pytest.mark.parametrize("ends", ["reload", "stop"])
+async def test_the_end_of_a_pack_puts_back_what_is_tried(
+    packs: Packs, hass: HomeAssistant, hass_storage: dict[str, Any], switches: list[Appliance], ends: str
+) -> None:
+    plant = await Plant.add(packs, stop_charge=True, **SWITCHES)
+    await plant.run(2)
+    trial, link = begin_trial(plant), plant.pack.link
+    await plant.settle()
+    assert link.written == [CHARGE_OFF], "what came of it is told by the next frame"
+    await (hass.async_stop() if ends == "stop" else hass.config_entries.async_unload(plant.pack.entry.entry_id))
+    assert link.written == [CHARGE_OFF, CHARGE_ON]
+    assert {target: each["result"] for target, each in (await trial).items()} == dict.fromkeys(
+        ("board_charge", "switch_charge", "switch_discharge", "switch_both"), "interrupted"
+    )
+    assert [each.calls for each in switches] == [[], [], []]
+    assert remembered(plant, hass_storage) == {}
+
+
+async def test_what_could_not_be_put_back_at_the_end_is_after_the_next_start(
+    packs: Packs, hass_storage: dict[str, Any]
+) -> None:
+    plant = await Plant.add(packs, stop_charge=True)
+    await plant.run(2)
+    trial = begin_trial(plant)
+    await plant.settle()
+    assert plant.pack.link.written == [CHARGE_OFF]
+    plant.pack.link.writing_fails_with = LinkProblem.NO_DATA
+    await plant.again()
+    assert (await trial)["board_charge"]["result"] == "interrupted"
+    await plant.run(3)
+    await plant.silence(2)
+    assert plant.pack.link.written == [CHARGE_ON]
+    assert remembered(plant, hass_storage) == {}
+
+
+class Crash:
+    """A trial of a charger that a power cut ends; what comes after it is up to a test."""
+
+    def __init__(self, plant: Plant, charger: Appliance, storage: dict[str, Any]) -> None:
+        self.plant = plant
+        self.charger = charger
+        self._storage = storage
+
+    async def happen(self, *, leaves: str) -> None:
+        plant, charger, storage = self.plant, self.charger, self._storage
+        key = f"{DOMAIN}.{plant.pack.entry.entry_id}.acting"
+        drive, written_down = type(plant.pack.coordinator.acting).async_drive, []
+
+        async def note(acting: Acting, target: Target, *, on: bool) -> None:
+            written_down.append(remembered(plant, storage))
+            await drive(acting, target, on=on)
+
+        charger.obeys = False
+        with patch.object(Acting, "async_drive", note):
+            trial = begin_trial(plant)
+            await plant.settle()
+        assert written_down == [{"switch_charge": True}], "before anything is switched"
+        left = deepcopy(storage[key])
+        while not trial.done():
+            await plant.run(1)
+        first = (DEVICE_INFO_32S, plant.settings, plant.frame())
+        await plant.hass.config_entries.async_unload(plant.pack.entry.entry_id)
+        storage[key] = left
+        charger.obeys = True
+        charger.calls.clear()
+        charger.set(leaves)
+        await plant.packs.set_up(plant.pack, *first)
+        plant.listen()
+
+
+@pytest.fixture
+async def crash(packs: Packs, hass_storage: dict[str, Any], switches: list[Appliance]) -> Crash:
+    charger = switches[0]
+    plant = await Plant.add(packs, stop_charge_switch=charger.entity_id)
+    await plant.run(2)
+    return Crash(plant, charger, hass_storage)
+
+
+async def test_a_trial_that_was_cut_off_is_made_good(crash: Crash, hass_storage: dict[str, Any]) -> None:
+    await crash.happen(leaves=STATE_OFF)
+    plant, charger = crash.plant, crash.charger
+    await plant.run(3)
+    await plant.silence(2)
+    assert charger.calls == ["turn_on"]
+    assert remembered(plant, hass_storage) == {}
+    charger.set(STATE_OFF)
+    await plant.run(90)
+    assert charger.calls == ["turn_on"], "once; then it is up to the owner"
+    assert plant.records == []
+
+
+async def test_what_does_not_go_back_is_ordered_less_and_less_often(crash: Crash) -> None:
+    await crash.happen(leaves=STATE_UNAVAILABLE)
+    plant, charger = crash.plant, crash.charger
+    await plant.run(30)
+    assert charger.calls == []
+    charger.fails_with = HomeAssistantError("welded")
+    charger.set(STATE_OFF)
+    await plant.run(50)
+    assert charger.calls == ["turn_on"]
+    await plant.run(60)
+    assert charger.calls == ["turn_on"] * 2
+    charger.fails_with = None
+    await plant.run(60)
+    assert charger.calls == ["turn_on"] * 2
+    await plant.run(60)
+    assert (charger.calls, charger.state) == (["turn_on"] * 3, STATE_ON)
+
+
+async def test_what_the_owner_has_put_back_is_his(crash: Crash) -> None:
+    await crash.happen(leaves=STATE_ON)
+    await crash.plant.run(2)
+    crash.charger.set(STATE_OFF)
+    await crash.plant.run(90)
+    assert crash.charger.calls == []
+
+
+async def test_what_was_left_is_not_put_back_before_all_is_calm(crash: Crash) -> None:
+    """In the dry run: who acts has switched it off in earnest by then."""
+    plant, charger = crash.plant, crash.charger
+    plant.pack.coordinator.acting.set_mode(Mode.DRY_RUN)
+    await crash.happen(leaves=STATE_UNAVAILABLE)
+    await plant.run(5, cells_v=(3.62,) * 16)
+    charger.set(STATE_OFF)
+    await plant.run(60, cells_v=(3.62,) * 16)
+    assert charger.calls == []
+    await plant.until(lambda: charger.state == STATE_ON, within_s=1200, every_s=5)
+
+
+async def test_what_was_left_is_taken_over_in_earnest(crash: Crash) -> None:
+    plant, charger = crash.plant, crash.charger
+    await crash.happen(leaves=STATE_UNAVAILABLE)
+    await plant.run(5, cells_v=(3.62,) * 16)
+    charger.set(STATE_OFF)
+    await plant.run(60, cells_v=(3.62,) * 16)
+    assert charger.calls == ["turn_off"]
+    await plant.until(lambda: charger.state == STATE_ON, within_s=1200, every_s=5)
+    assert charger.calls == ["turn_off", "turn_on"]
+
+
+async def test_a_trial_that_the_board_could_not_be_put_back_from(packs: Packs) -> None:
+    plant = await Plant.add(packs, stop_charge=True, writes_per_day=1)
+    await plant.run(2)
+    plant.pack.coordinator.changes.memory.count_writes(1)
+    result = (await tried(plant))["board_charge"]
+    assert (result["result"], plant.pack.link.written) == ("failed", [])
+    assert "has been written to 1 times today" in result["reason"]
 
 
 async def test_when_nothing_is_tried(packs: Packs, fan: Appliance) -> None:

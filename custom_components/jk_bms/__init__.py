@@ -59,7 +59,8 @@ async def async_setup_entry(hass: HomeAssistant, entry: JkBmsConfigEntry) -> boo
 
 
 async def async_unload_entry(hass: HomeAssistant, entry: JkBmsConfigEntry) -> bool:
-    """Remove the entities; the coordinator then lets go of the link by itself."""
+    """Put back what is being tried and remove the entities; the coordinator then lets go of the link by itself."""
+    await entry.runtime_data.trials.async_end()
     return await hass.config_entries.async_unload_platforms(entry, PLATFORMS)
 
 

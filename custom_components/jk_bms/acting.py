@@ -27,6 +27,7 @@ from .battery.acting.actor import Actor
 from .battery.acting.interface import BOARD, Command, Decision, Mode, Record, Seen, Target
 from .battery.guardian import Assessment
 from .bms.link import LinkMode
+from .bms.registers import Danger
 from .bms.telemetry import Settings, Telemetry
 from .changes import Changes
 from .const import CONF_MODE, DOMAIN
@@ -114,7 +115,8 @@ class Acting:
             for target, entity_id in options.entities.items()
         }
         self.tried: dict[Target, bool] = {}
-        """What is being tried out now, with what it was before: taken for unchanged until something is in earnest."""
+        """What is tried out, or was when that was cut off, with what it was before: taken for unchanged until it is
+        driven in earnest."""
         self.failures: Failures = {}
         self.decision = Decision()
 
@@ -161,6 +163,9 @@ class Acting:
             cooling.asked = known.get("asked_to_cool") is True
             former_mode = known.get("former_mode")
             cooling.former_mode = former_mode if isinstance(former_mode, str) else None
+        tried = known.get("tried")
+        if isinstance(tried, dict):
+            self.tried = {target: tried[target] is True for target in (*BOARD, *self.driven) if target in tried}
         self._hass.data.setdefault(_PACKS, {})[self._entry.entry_id] = self
         self._cancel = [
             async_track_time_interval(
@@ -210,9 +215,8 @@ class Acting:
             _LOGGER.info("%s: %s", self._entry.title, record)
             for listener in self._listeners:
                 listener(record)
-        if decision.commands:
-            self.tried.clear()
         for command in decision.commands:
+            self.tried.pop(command.target, None)
             self._carry_out(command)
         if decision.commands or decision.records or _kept(decision) != _kept(before):
             self._store.async_delay_save(self._to_remember, SAVED_AFTER_S)
@@ -268,8 +272,7 @@ class Acting:
         entities = [target for target in targets if target in self.driven and target not in failures]
         with suppress(TimeoutError):
             async with asyncio.timeout(ANSWERS_WITHIN_S):
-                while any(map(self.is_on, entities)):
-                    await self._looked.wait()
+                await self.async_see(lambda: not any(map(self.is_on, entities)))
         for target in filter(self.is_on, entities):
             failures[target] = await async_message(self._hass, self._error("driven_silent", target))
         return {target: failures.get(target) for target in targets}
@@ -299,11 +302,29 @@ class Acting:
         async with asyncio.timeout(ANSWERS_WITHIN_S):
             await self.driven[target].async_drive(on=on)
 
-    async def async_becomes(self, target: Target, *, on: bool, within_s: float) -> None:
-        """Wait until something is seen to be on or off. Raises TimeoutError."""
-        async with asyncio.timeout(within_s):
-            while self.is_on(target) is not on:
-                await self._looked.wait()
+    async def async_see(self, is_so: Callable[[], bool]) -> None:
+        """Wait for a look at the pack after which something is so."""
+        while not is_so():
+            await self._looked.wait()
+
+    async def async_begin_trial(self, target: Target, *, before: bool) -> None:
+        """Take something for unchanged from now on; what it was is written down before anything is switched.
+
+        Raises ServiceValidationError for what the board would not be put back to.
+        """
+        if target in BOARD:
+            self._changes.approval.check_permission(Danger.SWITCH)
+            self._changes.approval.check_budget({_BOARD_KEYS[target]: before})
+        else:
+            self.driven[target].take_note()
+        self.tried[target] = before
+        await self._store.async_save(self._to_remember())
+
+    @callback
+    def end_trial(self, target: Target) -> None:
+        """Take something for what it is again."""
+        self.tried.pop(target, None)
+        self._store.async_delay_save(self._to_remember, SAVED_AFTER_S)
 
     @callback
     def is_on(self, target: Target) -> bool | None:
@@ -321,8 +342,9 @@ class Acting:
     def _see(self) -> Seen:
         on = {target: self.is_on(target) for target in (*BOARD, *self.driven)}
         held = {entity_id for other in self._others() for entity_id in other.held_entities()}
+        unchanged = {target: before for target, before in self.tried.items() if on[target] is not None}
         return Seen(
-            on | self.tried,
+            on | unchanged,
             None if self._telemetry is None else self._telemetry.current_a,
             self._is_fresh(),
             frozenset({target for target, driven in self.driven.items() if driven.entity_id in held}),
@@ -428,5 +450,6 @@ class Acting:
             "saved_at": dt_util.utcnow().isoformat(),
             "actor": self._actor.state(self._hass.loop.time()),
             "asked_to_cool": cooling is not None and cooling.asked,
+            "tried": self.tried,
             "former_mode": None if cooling is None else cooling.former_mode,
         }

@@ -47,6 +47,7 @@ from .loans import Loans
 from .memory import MemoryStore
 from .pack_state import PackState
 from .snapshots import Snapshots
+from .trial import Trials
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -118,6 +119,7 @@ class JkBmsCoordinator(DataUpdateCoordinator[PackState]):
             is_fresh=lambda: self._fresh and self._paused_until is None,
             on_news=self._tell,
         )
+        self.trials: Final = Trials(hass, entry, self.acting)
         ambient_entity: str | None = entry.options.get(CONF_AMBIENT)
         self._ambient = Ambient(hass, ambient_entity) if ambient_entity else None
         self._chosen_chemistry = guardian_options(entry.options).protection.chemistry
@@ -174,6 +176,7 @@ class JkBmsCoordinator(DataUpdateCoordinator[PackState]):
                 await self._first_values
         except TimeoutError:
             raise LinkError(self.link.status.problem or LinkProblem.NO_DATA) from None
+        self.trials.start()
         self.loans.watch()
         self.config_entry.async_on_unload(self.loans.stop)
 

@@ -17,7 +17,7 @@ from .battery.acting.interface import Target
 from .battery.guardian import GuardianLevel
 from .const import DOMAIN
 from .coordinator import JkBmsCoordinator
-from .trial import async_try, to_try
+from .trial import to_try
 
 type Handler = Callable[[JkBmsCoordinator, ServiceCall], Awaitable[JsonObjectType]]
 
@@ -111,7 +111,7 @@ async def _test_actions(coordinator: JkBmsCoordinator, call: ServiceCall) -> Jso
         raise _invalid("nothing_to_try", coordinator)
     if not call.data[ATTR_CONFIRM]:
         raise _invalid("trial_needs_confirmation", coordinator)
-    if coordinator.state.assessment.level >= GuardianLevel.CRITICAL or acting.decision.held or acting.decision.latched:
+    if not coordinator.trials.may_begin:
         raise _invalid("no_trial_now", coordinator)
     return {
         "tried": [
@@ -123,7 +123,7 @@ async def _test_actions(coordinator: JkBmsCoordinator, call: ServiceCall) -> Jso
                 "seconds": trial.seconds,
                 "reason": trial.reason,
             }
-            for trial in await async_try(coordinator.hass, acting)
+            for trial in await coordinator.trials.async_try()
         ]
     }
 

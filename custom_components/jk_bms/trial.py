@@ -1,22 +1,35 @@
 """Does what the guardian may have to switch answer? Each thing is driven once, watched, and put back.
 
-While something is tried the policy takes it for unchanged. If it has to switch anything in earnest meanwhile, the trial
-ends at once, and nothing is put back.
+While something is tried the policy takes it for unchanged. If anything has to be switched off in earnest meanwhile, the
+trial ends, and what it would have put back is left until all is calm, or for good if it is needed as it is. If the pack
+is unloaded or Home Assistant stops, it is put back at once. What there is no time for is remembered for the next start.
 """
 
 from __future__ import annotations
 
+import asyncio
+import logging
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import partial
+from typing import Final
 
-from homeassistant.core import HomeAssistant
-from homeassistant.exceptions import HomeAssistantError
+from homeassistant.config_entries import ConfigEntry
+from homeassistant.core import HassJob, HomeAssistant, callback
+from homeassistant.exceptions import HomeAssistantError, ServiceValidationError
 
 from .acting import ANSWERS_WITHIN_S, Acting
 from .battery.acting.interface import BOARD, Action, ActionsConfig, Target
+from .battery.guardian import GuardianLevel
+from .const import DOMAIN
 from .errors import async_message
 
+_LOGGER = logging.getLogger(__name__)
+
+RETRY_S: Final = 60.0
+LONGEST_RETRY_S: Final = 3600.0
+"""What doesn't go back is ordered less and less often: the board's memory wears."""
 _BY_BOARD = {
     Action.STOP_CHARGE: (Target.BOARD_CHARGE,),
     Action.STOP_DISCHARGE: (Target.BOARD_DISCHARGE,),
@@ -42,6 +55,7 @@ class Outcome(StrEnum):
     """It is not as it usually is, so somebody needs it that way."""
     NOT_THERE = "not_there"
     INTERRUPTED = "interrupted"
+    """Something had to be switched in earnest, or the pack was unloaded."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,38 +94,122 @@ def _configured(config: ActionsConfig) -> Iterator[tuple[Action, Target]]:
             yield action, _BY_SWITCH[action]
 
 
-async def async_try(hass: HomeAssistant, acting: Acting) -> list[Trial]:
-    """Try everything, one after the other."""
-    return [await _try(hass, acting, target, actions) for target, actions in to_try(acting.state.config).items()]
+class Trials:
+    """Tries out what one pack may have to switch."""
 
+    def __init__(self, hass: HomeAssistant, entry: ConfigEntry, acting: Acting) -> None:
+        self._hass = hass
+        self._entry = entry
+        self._acting = acting
+        self._trial: asyncio.Task[list[Trial]] | None = None
+        self._ends = False
 
-async def _try(hass: HomeAssistant, acting: Acting, target: Target, actions: tuple[Action, ...]) -> Trial:
-    before = acting.is_on(target)
-    if before is None:
-        return Trial(actions=actions, target=target, outcome=Outcome.NOT_THERE)
-    if before is (target is Target.COOLING):
-        return Trial(actions=actions, target=target, outcome=Outcome.LEFT_ALONE)
-    acting.tried[target] = before
-    began_s = hass.loop.time()
-    outcome, seconds, reason = Outcome.ANSWERED, None, None
-    try:
-        await acting.async_drive(target, on=not before)
-        await acting.async_becomes(target, on=not before, within_s=ANSWERS_WITHIN_S)
-        seconds = round(hass.loop.time() - began_s, 1)
-    except HomeAssistantError as error:
-        outcome, reason = Outcome.FAILED, await async_message(hass, error)
-    except TimeoutError:
-        outcome = Outcome.SILENT
-    if target not in acting.tried:
-        return Trial(actions=actions, target=target, outcome=Outcome.INTERRUPTED, seconds=seconds)
-    try:
-        await acting.async_drive(target, on=before)
-        await acting.async_becomes(target, on=before, within_s=ANSWERS_WITHIN_S)
-    except (HomeAssistantError, TimeoutError) as error:
-        if outcome is Outcome.ANSWERED:
-            outcome = Outcome.NOT_PUT_BACK
-            if isinstance(error, HomeAssistantError):
-                reason = await async_message(hass, error)
-    finally:
-        acting.tried.pop(target, None)
-    return Trial(actions=actions, target=target, outcome=outcome, seconds=seconds, reason=reason)
+    @callback
+    def start(self) -> None:
+        """Put back what a trial has left that was cut off."""
+        self._entry.async_on_unload(self._hass.async_add_shutdown_job(HassJob(self.async_end)))
+        for target, before in list(self._acting.tried.items()):
+            self._put_back_later(target, before=before)
+
+    async def async_end(self) -> None:
+        """Put back at once what is being tried; as far as that isn't seen in time, it is left for the next start."""
+        self._ends = True
+        if self._trial is not None:
+            self._acting.look_again()
+            await asyncio.wait([self._trial])
+
+    @property
+    def may_begin(self) -> bool:
+        """Whether nothing is critical, and nothing has been switched, not even for another trial."""
+        return self._is_calm and not self._acting.tried
+
+    @property
+    def _is_calm(self) -> bool:
+        return self._may_put_back() and not self._acting.decision.held
+
+    async def async_try(self) -> list[Trial]:
+        """Try everything, one after the other, to the end even if whoever asked gives up meanwhile."""
+        self._trial = self._entry.async_create_task(self._hass, self._try_all(), f"{DOMAIN} trial")
+        return await asyncio.shield(self._trial)
+
+    async def _try_all(self) -> list[Trial]:
+        return [await self._try(target, actions) for target, actions in to_try(self._acting.state.config).items()]
+
+    async def _try(self, target: Target, actions: tuple[Action, ...]) -> Trial:
+        acting = self._acting
+        trial = partial(Trial, actions=actions, target=target)
+        before = acting.is_on(target)
+        if self._ends or not self._is_calm:
+            return trial(outcome=Outcome.INTERRUPTED)
+        if before is None:
+            return trial(outcome=Outcome.NOT_THERE)
+        if before is (target is Target.COOLING):
+            return trial(outcome=Outcome.LEFT_ALONE)
+        try:
+            await acting.async_begin_trial(target, before=before)
+        except ServiceValidationError as error:
+            return trial(outcome=Outcome.FAILED, reason=await async_message(self._hass, error))
+        began_s = self._hass.loop.time()
+        outcome, reason = await self._drive(target, on=not before)
+        seconds = round(self._hass.loop.time() - began_s, 1) if outcome is Outcome.ANSWERED else None
+        if target not in acting.tried or not self._may_put_back():
+            self._put_back_later(target, before=before)
+            return trial(outcome=Outcome.INTERRUPTED, seconds=seconds)
+        back, problem = await self._drive(target, on=before)
+        is_back, is_needed = acting.is_on(target) is before, target not in acting.tried
+        if not self._ends or (is_back and back is Outcome.ANSWERED):
+            acting.end_trial(target)
+        if self._ends or is_needed:
+            outcome = Outcome.INTERRUPTED
+        elif not is_back:
+            outcome, reason = Outcome.NOT_PUT_BACK, problem
+        return trial(outcome=outcome, seconds=seconds, reason=reason)
+
+    async def _drive(self, target: Target, *, on: bool) -> tuple[Outcome, str | None]:
+        """Switch something and wait until that is seen; return what came of it."""
+        acting = self._acting
+        try:
+            await acting.async_drive(target, on=on)
+            async with asyncio.timeout(ANSWERS_WITHIN_S):
+                await acting.async_see(lambda: self._ends or acting.is_on(target) is on)
+        except TimeoutError:
+            return Outcome.SILENT, None
+        except HomeAssistantError as error:
+            return Outcome.FAILED, await async_message(self._hass, error)
+        except Exception as error:
+            # An integration may raise anything, and what was switched has to be put back all the same.
+            _LOGGER.exception("%s: %s could not be tried", self._entry.title, target)
+            return Outcome.FAILED, str(error)
+        return Outcome.ANSWERED, None
+
+    def _put_back_later(self, target: Target, *, before: bool) -> None:
+        self._entry.async_create_background_task(
+            self._hass, self._put_back(target, before=before), f"{DOMAIN} end of a trial"
+        )
+
+    async def _put_back(self, target: Target, *, before: bool) -> None:
+        """Put back what a trial has left, as soon as it is there and nothing speaks for leaving it."""
+        acting, loop = self._acting, self._hass.loop
+        not_before_s, wait_s = loop.time(), RETRY_S
+
+        def is_over() -> bool:
+            return target not in acting.tried or acting.is_on(target) is before
+
+        def is_time() -> bool:
+            there = acting.is_on(target) is not None
+            return is_over() or (there and self._may_put_back() and loop.time() >= not_before_s)
+
+        while target in acting.tried:
+            await acting.async_see(is_time)
+            if is_over():
+                acting.end_trial(target)
+            else:
+                outcome, reason = await self._drive(target, on=before)
+                _LOGGER.info("%s: %s is put back after a trial: %s", self._entry.title, target, reason or outcome)
+                not_before_s, wait_s = loop.time() + wait_s, min(2 * wait_s, LONGEST_RETRY_S)
+
+    def _may_put_back(self) -> bool:
+        """Whether nothing speaks for leaving off what is off."""
+        assessment, decision = self._acting.assessment, self._acting.decision
+        critical = assessment is None or assessment.level >= GuardianLevel.CRITICAL
+        return not (critical or decision.latched or decision.held - {Target.COOLING})
