@@ -289,9 +289,23 @@ async def test_reset_after_an_emergency(packs: Packs, hass: HomeAssistant) -> No
         await call(plant, "reset_emergency")
     await plant.run(1200, every_s=10)
     packs.tick(1)
-    assert (await call(plant, "reset_emergency"))["level"] == "critical"
+    assert (await call(plant, "reset_emergency"))["level"] == "ok"
     await plant.run(60)
     assert plant.pack.link.written == [CHARGE_OFF, DISCHARGE_OFF], "nothing is switched on by that"
+    (notification,) = notifications(hass).values()
+    assert notification["title"] == "Keller: over, but not acknowledged"
+    for key in ("charge_switch", "discharge_switch"):
+        await plant.pack.coordinator.changes.async_apply({key: True})
+    await plant.run(4000, every_s=10)
+    on = [(key, True) for key, _ in (CHARGE_OFF, DISCHARGE_OFF)]
+    assert plant.pack.link.written[2:] == on, "what the owner switches on then stays on"
+
+
+async def test_the_limit_of_a_reset_is_that_of_the_cells(packs: Packs) -> None:
+    plant = await Plant.add(packs, celsius=62, chemistry="li_ion", thresholds={})
+    await plant.run(10)
+    with pytest.raises(ServiceValidationError, match=r"below 40 °C for an hour"):
+        await call(plant, "reset_emergency")
 
 
 async def test_acknowledge(packs: Packs, hass: HomeAssistant) -> None:

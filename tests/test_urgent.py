@@ -3,21 +3,26 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
+from typing import Any
 from unittest.mock import patch
 
 import pytest
+from homeassistant.components import persistent_notification
+from homeassistant.config_entries import ConfigEntryDisabler
 from homeassistant.core import HomeAssistant
 from homeassistant.helpers import device_registry as dr
 
 import custom_components.jk_bms
 from custom_components.jk_bms.battery.acting.interface import Mode
+from custom_components.jk_bms.bms.alarms import Alarm
 from custom_components.jk_bms.urgent import Urgent
 
 from .acting_home import Plant, notifications
 from .packs import Packs
 
-HOT_C = 56.0
+HEATED_C, HOT_C, BURNING_C = 49.0, 56.0, 66.5
 TRANSLATIONS = Path(custom_components.jk_bms.__file__).parent / "translations"
 
 
@@ -47,6 +52,78 @@ async def test_what_is_not_over_yet_is_told_with_what_raised_it(packs: Packs, ha
     await plant.run(600)
     (notification,) = notifications(hass).values()
     assert "- What was found about its heat is not over yet: It is too hot, Temperature T1" in notification["message"]
+
+
+@pytest.mark.parametrize(
+    ("mode", "said"),
+    [("act", "what has been switched off stays off"), ("dry_run", "**The guardian has switched nothing off.**")],
+)
+async def test_an_emergency_says_what_is_off(packs: Packs, hass: HomeAssistant, mode: str, said: str) -> None:
+    actions = {"both_off_board": True, "both_off": True}
+    plant = await Plant.add(packs, celsius=BURNING_C, guardian_mode=mode, **actions)
+    await plant.run(10)
+    (notification,) = notifications(hass).values()
+    assert said in notification["message"]
+    assert "{" not in notification["message"]
+    assert re.search(r"- It is too hot: Temperature T1, hottest probe 6[67]\.\d °C", notification["message"])
+
+
+async def test_heat_that_goes_on_rising_is_told_while_it_can_be_met(packs: Packs, hass: HomeAssistant) -> None:
+    plant = await Plant.add(packs, celsius=HEATED_C)
+    await plant.run(5)
+    assert plant.value("guardian_level") == "warning"
+    (notification,) = notifications(hass).values()
+    assert notification["title"] == "Keller: it gets too warm"
+    plant.celsius = 30.0
+    await plant.until(lambda: not notifications(hass), within_s=4000, every_s=10)
+
+
+async def test_what_is_over_is_told_by_its_name(packs: Packs, hass: HomeAssistant) -> None:
+    plant = await Plant.add(packs)
+    await plant.run(10, cells_v=(3.62,) * 16)
+    await plant.until(lambda: plant.value("guardian_level") == "ok", within_s=1200, every_s=5)
+    (notification,) = notifications(hass).values()
+    assert notification["title"] == "Keller: over, but not acknowledged"
+    assert "- A cell voltage is too high\n" in notification["message"]
+
+
+async def test_an_alarm_of_the_board_that_is_over_is_told_by_its_name(packs: Packs, hass: HomeAssistant) -> None:
+    plant = await Plant.add(packs)
+    await plant.run(10, alarm_bits=1 << Alarm.CELL_OVERVOLTAGE)
+    await plant.until(lambda: plant.value("guardian_level") == "ok", within_s=1200, every_s=5)
+    (notification,) = notifications(hass).values()
+    assert "- Alarm: cell overvoltage\n" in notification["message"]
+
+
+async def test_what_stood_before_a_restart_is_told_once_more(
+    packs: Packs, hass: HomeAssistant, hass_storage: dict[str, Any]
+) -> None:
+    plant = await Plant.add(packs, celsius=BURNING_C)
+    await plant.run(10)
+    entry = plant.pack.entry
+    await hass.config_entries.async_unload(entry.entry_id)
+    stood = hass_storage[f"jk_bms.{entry.entry_id}.acting"]["data"]["urgent"]
+    persistent_notification.async_dismiss(hass, f"jk_bms_{entry.entry_id}")
+
+    async def remind(kind: object) -> list[str]:
+        urgent = Urgent(hass, entry)
+        await urgent.async_start()
+        urgent.remind(kind)
+        return [f"{each['title']}: {each['message']}" for each in notifications(hass).values()]
+
+    assert await remind("warm") == []
+    (said,) = await remind(stood)
+    assert said.startswith("Keller: EMERGENCY: It was so when the pack was last heard")
+    persistent_notification.async_dismiss(hass, f"jk_bms_{entry.entry_id}")
+    assert await remind(stood) == [], "a pack out of reach is set up over and over"
+
+
+async def test_of_a_pack_that_is_disabled_nothing_is_told(packs: Packs, hass: HomeAssistant) -> None:
+    plant = await Plant.add(packs, celsius=BURNING_C)
+    await plant.run(10)
+    assert notifications(hass)
+    await hass.config_entries.async_set_disabled_by(plant.pack.entry.entry_id, ConfigEntryDisabler.USER)
+    assert notifications(hass) == {}
 
 
 async def test_what_stays_off_is_told_until_it_is_reset(packs: Packs, hass: HomeAssistant) -> None:

@@ -166,6 +166,7 @@ class Acting:
         tried = known.get("tried")
         if isinstance(tried, dict):
             self.tried = {target: tried[target] is True for target in (*BOARD, *self.driven) if target in tried}
+        self._urgent.remind(known.get("urgent"))
         self._hass.data.setdefault(_PACKS, {})[self._entry.entry_id] = self
         self._cancel = [
             async_track_time_interval(
@@ -185,6 +186,8 @@ class Acting:
         self._cancel = []
         del self._hass.data[_PACKS][self._entry.entry_id]
         await self._store.async_save(self._to_remember())
+        if self._entry.disabled_by:
+            withdraw(self._hass, self._entry.entry_id)
 
     @callback
     def listen(self, listener: Callable[[Record], None]) -> CALLBACK_TYPE:
@@ -210,6 +213,7 @@ class Acting:
             until_s = decision.cooling_until_s
             self._cooling_until = None if until_s is None else self._time_of(until_s)
         stopped = decision.latched and bool(decision.held - {Target.COOLING})
+        told = self._urgent.kind
         self._urgent.tell(self.assessment, self.mode, self.failures, stopped=stopped)
         for record in decision.records:
             _LOGGER.info("%s: %s", self._entry.title, record)
@@ -218,7 +222,7 @@ class Acting:
         for command in decision.commands:
             self.tried.pop(command.target, None)
             self._carry_out(command)
-        if decision.commands or decision.records or _kept(decision) != _kept(before):
+        if decision.commands or decision.records or _kept(decision) != _kept(before) or self._urgent.kind != told:
             self._store.async_delay_save(self._to_remember, SAVED_AFTER_S)
         if decision.held != before.held:
             for other in self._others():
@@ -452,4 +456,5 @@ class Acting:
             "asked_to_cool": cooling is not None and cooling.asked,
             "tried": self.tried,
             "former_mode": None if cooling is None else cooling.former_mode,
+            "urgent": self._urgent.kind,
         }

@@ -99,7 +99,12 @@ async def _reset_emergency(coordinator: JkBmsCoordinator, _call: ServiceCall) ->
         raise _invalid("no_emergency", coordinator)
     if emergency and not guard.reset():
         hottest_c = coordinator.state.assessment.thermal.hottest_c
-        raise _invalid("not_cool_yet", coordinator, temperature="-" if hottest_c is None else f"{hottest_c:.1f} °C")
+        raise _invalid(
+            "not_cool_yet",
+            coordinator,
+            limit=f"{guard.guardian.heat_config.thresholds.stop_release_c:g} °C",
+            temperature="-" if hottest_c is None else f"{hottest_c:.1f} °C",
+        )
     acting.reset()
     return {"level": coordinator.state.assessment.level.name.lower()}
 

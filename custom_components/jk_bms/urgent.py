@@ -1,7 +1,8 @@
 """What does the owner have to know at once, and when is it taken back?
 
 One notification for each pack: it changes with what is wrong, not with every reading, and stays until that is over and
-has been acknowledged. Whoever waves it away is told again when there is something else to say.
+has been acknowledged. Whoever waves it away is told again when there is something else to say. Home Assistant forgets
+notifications with a restart: what stood then is told again, once, until the pack is heard.
 """
 
 from __future__ import annotations
@@ -14,9 +15,11 @@ from homeassistant.config_entries import ConfigEntry
 from homeassistant.core import HomeAssistant, callback
 from homeassistant.helpers import device_registry as dr
 from homeassistant.helpers.translation import async_get_cached_translations, async_get_translations
+from homeassistant.util.hass_dict import HassKey
 
 from .battery.acting.interface import ACTION_FAILED, Mode, Target
-from .battery.guardian import RAISED_BY, Assessment, Finding, GuardianLevel
+from .battery.guardian import HEAT, RAISED_BY, Assessment, Finding, GuardianLevel
+from .battery.hazards import Kind
 from .const import DOMAIN
 
 _CAUSE: Final = f"component.{DOMAIN}.entity.sensor.guardian_level.state_attributes.cause.state"
@@ -28,6 +31,10 @@ _NAMES: Final = {
     "target": f"component.{DOMAIN}.selector.target.options.{{}}",
 }
 """Where the placeholders that are translation keys are translated."""
+_OUTLASTING: Final = ("emergency", "critical", "stopped")
+"""What is told again after a restart."""
+_REMINDED: Final[HassKey[set[str]]] = HassKey(f"{DOMAIN}_reminded")
+"""Entries whose owner has been told so; a pack out of reach is set up over and over."""
 
 
 def _id(entry_id: str) -> str:
@@ -49,11 +56,24 @@ class Urgent:
         self._language = hass.config.language
         self._told: object = ...
         """What was said last, without its readings; None if nothing is wrong."""
+        self.kind: str | None = None
+        """Which text stands."""
 
     async def async_start(self) -> None:
         """Have the words ready: there is no time to look for them later."""
         for category in ("entity", "selector"):
             await async_get_translations(self._hass, self._language, category, [DOMAIN])
+
+    @callback
+    def remind(self, kind: object) -> None:
+        """Say what stood before a restart, as long as the pack hasn't been heard."""
+        reminded = self._hass.data.setdefault(_REMINDED, set())
+        if kind not in _OUTLASTING:
+            return
+        self.kind = str(kind)
+        if self._entry.entry_id not in reminded:
+            reminded.add(self._entry.entry_id)
+            self._create(self.kind, "before")
 
     @callback
     def tell(
@@ -65,32 +85,44 @@ class Urgent:
         urgent = [
             finding
             for finding in assessment.findings
-            if (finding.level >= GuardianLevel.CRITICAL and mode is not Mode.OFF) or finding.cause == ACTION_FAILED
+            if (mode is not Mode.OFF and finding.level >= _told_from(finding)) or finding.cause == ACTION_FAILED
         ]
         kind = _kind(assessment, urgent, mode, stopped=stopped)
         told = (kind, [(each.cause, *_named(each).items()) for each in urgent], dict(failures)) if kind else None
         if told == self._told:
             return
-        self._told = told
+        self._told, self.kind = told, kind
         if kind is None:
             withdraw(self._hass, self._entry.entry_id)
             return
-        texts = self._texts("selector")
-        said = f"component.{DOMAIN}.selector.urgent.options.{kind}"
+        if kind == "over":
+            sentences = [self._former(key) for key in assessment.unacknowledged]
+        else:
+            sentences = [self._sentence(each, failures, assessment.thermal.hottest_c) for each in urgent]
+        done = self._option("off" if stopped else "not_off").format(page=self._page())
+        self._create(kind, kind, found="\n".join(f"- {sentence}" for sentence in sentences), done=done)
+
+    def _create(self, title: str, text: str, **details: str) -> None:
         persistent_notification.async_create(
             self._hass,
-            texts[said].format(
-                found="\n".join(f"- {self._sentence(each, failures)}" for each in urgent), page=self._page()
-            ),
-            title=texts[f"{said}_title"].format(name=self._entry.title),
+            self._option(text).format(page=self._page(), **details),
+            title=self._option(f"{title}_title").format(name=self._entry.title),
             notification_id=_id(self._entry.entry_id),
         )
 
-    def _sentence(self, finding: Finding, failures: Mapping[Target, str]) -> str:
+    def _former(self, key: str) -> str:
+        """Return the words for what was critical, by its key."""
+        texts = self._texts("entity")
+        alarm = texts.get(_NAMES["alarm"].format(key.removeprefix(f"{Kind.BMS_ALARM}_")))
+        return alarm or texts.get(f"{_CAUSE}.{key}", key)
+
+    def _sentence(self, finding: Finding, failures: Mapping[Target, str], hottest_c: float | None) -> str:
         texts = self._texts("entity") | self._texts("selector")
         details = [texts.get(_NAMES[name].format(key), key) for name, key in _named(finding).items() if name in _NAMES]
         if cell := finding.placeholders.get("cell"):
-            details.append(texts[f"component.{DOMAIN}.selector.urgent.options.cell"].format(cell=cell))
+            details.append(self._option("cell").format(cell=cell))
+        if finding.key == HEAT and hottest_c is not None:
+            details.append(self._option("hottest").format(temperature=f"{hottest_c:.1f}"))
         if reason := failures.get(Target(finding.placeholders["target"])) if finding.cause == ACTION_FAILED else None:
             details.append(reason)
         sentence = texts[f"{_CAUSE}.{finding.cause}"]
@@ -101,8 +133,16 @@ class Urgent:
         devices = dr.async_entries_for_config_entry(dr.async_get(self._hass), self._entry.entry_id)
         return f"/config/devices/device/{devices[0].id}" if devices else f"/config/integrations/integration/{DOMAIN}"
 
+    def _option(self, key: str) -> str:
+        return self._texts("selector")[f"component.{DOMAIN}.selector.urgent.options.{key}"]
+
     def _texts(self, category: str) -> dict[str, str]:
         return async_get_cached_translations(self._hass, self._language, category, DOMAIN)
+
+
+def _told_from(finding: Finding) -> GuardianLevel:
+    """Return the level from which a finding is told: heat that goes on rising can still be met in time."""
+    return GuardianLevel.WARNING if finding.key == HEAT else GuardianLevel.CRITICAL
 
 
 def _kind(assessment: Assessment, urgent: list[Finding], mode: Mode, *, stopped: bool) -> str | None:
@@ -114,8 +154,10 @@ def _kind(assessment: Assessment, urgent: list[Finding], mode: Mode, *, stopped:
             return "critical"
         if not urgent and not stopped and assessment.unacknowledged:
             return "over"
-    if urgent:
+    if any(finding.cause == ACTION_FAILED for finding in urgent):
         return ACTION_FAILED
+    if urgent and not stopped:
+        return "warm"
     return "stopped" if stopped else None
 
 
