@@ -59,8 +59,7 @@ async def test_what_is_not_over_yet_is_told_with_what_raised_it(packs: Packs, ha
     [("act", "what has been switched off stays off"), ("dry_run", "**The guardian has switched nothing off.**")],
 )
 async def test_an_emergency_says_what_is_off(packs: Packs, hass: HomeAssistant, mode: str, said: str) -> None:
-    actions = {"both_off_board": True, "both_off": True}
-    plant = await Plant.add(packs, celsius=BURNING_C, guardian_mode=mode, **actions)
+    plant = await Plant.add(packs, celsius=BURNING_C, guardian_mode=mode, both_off=True)
     await plant.run(10)
     (notification,) = notifications(hass).values()
     assert said in notification["message"]
