@@ -20,9 +20,9 @@ from custom_components.jk_bms.battery.acting.interface import Mode, Target
 from custom_components.jk_bms.bms.link import LinkProblem
 from custom_components.jk_bms.const import DOMAIN
 
-from .acting_home import NEVER, Appliance, Plant, notifications
+from .acting_home import NEVER, Appliance, Plant, notifications, plug_in
 from .pack_values import DEVICE_INFO_32S
-from .packs import Packs
+from .packs import PACK_JK04, Pack, Packs
 from .test_acting import BURNING_C, CHARGE_OFF, DISCHARGE_OFF, HOT_C, WARM_C
 
 CHARGE_ON = ("charge_switch", True)
@@ -187,8 +187,8 @@ async def test_emergency_stop_says_what_is_not_off(packs: Packs, switches: list[
     answer = await call(plant, "emergency_stop", confirm=True)
     results = {each["target"]: each for each in cast("list[dict[str, Any]]", answer["targets"])}
     assert {target: each["result"] for target, each in results.items()} == {
-        "board_charge": "failed",
-        "board_discharge": "failed",
+        "board_charge": "not_possible",
+        "board_discharge": "not_possible",
         "switch_charge": "off",
         "switch_discharge": "off",
         "switch_both": "failed",
@@ -241,17 +241,111 @@ async def test_emergency_stop_that_stops_nothing(packs: Packs, hass: HomeAssista
     assert plant.pack.entity_id(Platform.BUTTON, "emergency_stop") is None
     with pytest.raises(HomeAssistantError, match="Keller may only be read"):
         await call(plant, "emergency_stop", confirm=True)
+    await plant.run(60)
+    assert failed_actions(plant.pack) == {"board_charge", "board_discharge"}
     await plant.pack.link.pause(600)
-    with pytest.raises(HomeAssistantError, match="out of reach or paused"):
+    with pytest.raises(HomeAssistantError, match="Keller may only be read"):
         await call(plant, "emergency_stop", confirm=True)
+    other = await Plant.add(packs, address="C8:47:80:00:00:02")
+    await other.pack.link.pause(600)
+    with pytest.raises(HomeAssistantError, match="out of reach or paused"):
+        await call(other, "emergency_stop", confirm=True)
+
+
+def failed_actions(pack: Pack) -> set[str]:
+    """Return what is said to have failed."""
+    return {
+        each.placeholders["target"]
+        for each in pack.coordinator.state.assessment.findings
+        if each.cause == "action_failed"
+    }
+
+
+@pytest.mark.parametrize("lost", [False, True], ids=["heard", "link lost"])
+async def test_a_contactor_stands_in_for_a_board_that_may_not_be_switched(
+    packs: Packs, hass: HomeAssistant, switches: list[Appliance], lost: bool
+) -> None:
+    contactor = switches[2]
+    plant = await Plant.add(packs, permission="read_only", both_off_switch=contactor.entity_id)
+    await plant.run(2)
+    if lost:
+        await plant.pack.link.pause(7200)
+    answer = await call(plant, "emergency_stop", confirm=True)
+    results = {each["target"]: each for each in cast("list[dict[str, Any]]", answer["targets"])}
+    assert {target: each["result"] for target, each in results.items()} == {
+        "board_charge": "not_possible",
+        "board_discharge": "not_possible",
+        "switch_both": "off",
+    }
+    assert "may only be read" in results["board_charge"]["reason"]
+    for _ in range(60):
+        await (plant.silence(2) if lost else plant.run(2, current_a=0.0))
+        assert failed_actions(plant.pack) == set()
+    (notification,) = notifications(hass).values()
+    assert notification["title"] == "Keller: off until you reset it"
+
+
+async def test_a_contactor_that_does_not_end_the_current_stands_in_for_nothing(
+    packs: Packs, switches: list[Appliance]
+) -> None:
+    contactor = switches[2]
+    plant = await Plant.add(packs, permission="read_only", both_off_switch=contactor.entity_id)
+    await plant.run(2)
+    await call(plant, "emergency_stop", confirm=True)
+    for current_a, current in ((20.0, "charge"), (-20.0, "discharge")):
+        await plant.run(60, current_a=current_a)
+        assert failed_actions(plant.pack) == {f"board_{current}"}
+    await plant.run(2, current_a=0.0)
+    assert failed_actions(plant.pack) == set()
+    contactor.obeys = False
+    contactor.set(STATE_ON)
+    await plant.run(60, current_a=0.0)
+    assert failed_actions(plant.pack) == {"board_charge", "board_discharge", "switch_both"}
+    plant.pack.coordinator.acting.reset()
+    assert failed_actions(plant.pack) == set()
+
+
+async def test_who_chose_the_board_is_told_that_it_may_not_be_switched(packs: Packs, switches: list[Appliance]) -> None:
+    options: dict[str, Any] = {"both_off": True, "both_off_switch": switches[2].entity_id}
+    plant = await Plant.add(packs, permission="read_only", **options)
+    await plant.run(2)
+    await call(plant, "emergency_stop", confirm=True)
+    await plant.run(60, current_a=0.0)
+    assert failed_actions(plant.pack) == {"board_charge", "board_discharge"}
+
+
+async def test_a_board_without_switches(packs: Packs, hass: HomeAssistant, switches: list[Appliance]) -> None:
+    options: dict[str, Any] = {"both_off_switch": switches[2].entity_id, "permission": "switches"}
+    pack = await packs.add(*PACK_JK04, **options)
+    plug_in(hass)
+    acting = pack.coordinator.acting
+    done = await acting.async_emergency_stop(charge=True, discharge=True)
+    assert {target: result for target, (result, _) in done.items()} == {
+        "board_charge": "not_possible",
+        "board_discharge": "not_possible",
+        "switch_both": "off",
+    }
+    assert "doesn't have" in (done[Target.BOARD_CHARGE][1] or "")
+    for _ in range(10):
+        await packs.advance(5)
+    assert failed_actions(pack) == set()
+    switches[2].set(STATE_UNAVAILABLE)
+    await packs.advance(20)
+    assert failed_actions(pack) == {"board_charge", "board_discharge", "switch_both"}
 
 
 async def test_emergency_stop_by_the_button(packs: Packs, switches: list[Appliance]) -> None:
     plant = await Plant.add(packs, permission="read_only", both_off_switch="input_boolean.contactor")
     await plant.run(2)
+    await press(plant)
+    assert switches[2].state == STATE_OFF
+    third = await Plant.add(
+        packs, address="C8:47:80:00:00:03", permission="read_only", stop_charge_switch="input_boolean.charger"
+    )
+    await third.run(2)
     with pytest.raises(HomeAssistantError, match="may only be read"):
-        await press(plant)
-    assert switches[2].state == STATE_OFF, "what could be done is done"
+        await press(third)
+    assert switches[0].state == STATE_OFF, "what could be done is done"
     other = await Plant.add(packs, address="C8:47:80:00:00:02")
     await other.run(2)
     await press(other)

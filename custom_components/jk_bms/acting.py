@@ -13,6 +13,8 @@ from collections.abc import Callable, Collection, Iterable
 from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime, timedelta
+from enum import StrEnum
+from itertools import filterfalse
 from typing import Final
 
 from homeassistant.config_entries import ConfigEntry
@@ -25,7 +27,8 @@ from homeassistant.util.hass_dict import HassKey
 
 from .battery.acting.actor import Actor
 from .battery.acting.interface import BOARD, Command, Decision, Mode, Record, Seen, Target
-from .battery.guardian import Assessment
+from .battery.acting.reasons import stops
+from .battery.guardian import Assessment, Finding
 from .bms.link import LinkMode
 from .bms.registers import Danger
 from .bms.telemetry import Settings, Telemetry
@@ -54,6 +57,13 @@ _BOARD_KEYS: Final = {Target.BOARD_CHARGE: "charge_switch", Target.BOARD_DISCHAR
 _PACKS: Final[HassKey[dict[str, Acting]]] = HassKey(f"{DOMAIN}_acting")
 """Those that run, by entry: packs may share a fan or a contactor."""
 
+_WAYS: Final = {
+    Target.BOARD_CHARGE: (Target.SWITCH_CHARGE, Target.SWITCH_BOTH),
+    Target.BOARD_DISCHARGE: (Target.SWITCH_DISCHARGE, Target.SWITCH_BOTH),
+}
+"""What else ends the current that a switch of the board ends."""
+_FLOWS_A: Final = 1.0
+
 type Failures = dict[Target, str]
 """Why the last command for a target failed, in the language of Home Assistant."""
 
@@ -71,6 +81,15 @@ async def async_forget_acts(hass: HomeAssistant, entry_id: str) -> None:
 def _kept(decision: Decision) -> tuple[object, ...]:
     """Return what must not be lost of a decision that needs nothing done."""
     return decision.held, decision.latched, decision.cooling_until_s
+
+
+class Stopped(StrEnum):
+    """What came of an emergency stop for one thing."""
+
+    OFF = "off"
+    FAILED = "failed"
+    NOT_POSSIBLE = "not_possible"
+    """The board may not be switched, or can't, but the owner's own switch has ended its current."""
 
 
 class Acting:
@@ -117,6 +136,9 @@ class Acting:
         self.tried: dict[Target, bool] = {}
         """What is tried out, or was when that was cut off, with what it was before: taken for unchanged until it is
         driven in earnest."""
+        self._chosen_of_board: Final = {
+            target for _, stop, _, board, _ in stops(self._config) if stop.by_board for target in board
+        }
         self.failures: Failures = {}
         self.decision = Decision()
 
@@ -131,7 +153,7 @@ class Acting:
 
         As long as Home Assistant starts, much isn't there yet, and that is no failure.
         """
-        found, failed = self._guard.assessment, self.decision.findings
+        found, failed = self._guard.assessment, list(filterfalse(self._is_excused, self.decision.findings))
         if found is None or not failed or self._hass.state is not CoreState.running:
             return found
         findings = sorted((*found.findings, *failed), key=lambda each: (-each.level, each.since_s))
@@ -258,8 +280,8 @@ class Acting:
         if failures := await self._outcome([Target.COOLING], on=False):
             raise self.not_done(failures.values())
 
-    async def async_emergency_stop(self, *, charge: bool, discharge: bool) -> dict[Target, str | None]:
-        """Switch off what there is to switch off; return for each why it isn't off, None where it is."""
+    async def async_emergency_stop(self, *, charge: bool, discharge: bool) -> dict[Target, tuple[Stopped, str | None]]:
+        """Switch off what there is to switch off; return for each what came of it, and why it isn't off."""
         targets = [
             target
             for target, meant in (
@@ -279,14 +301,17 @@ class Acting:
                 await self.async_see(lambda: not any(map(self.is_on, entities)))
         for target in filter(self.is_on, entities):
             failures[target] = await async_message(self._hass, self._error("driven_silent", target))
-        return {target: failures.get(target) for target in targets}
+        return {target: (self._became(target, failures.get(target)), failures.get(target)) for target in targets}
 
-    def not_done(self, reasons: Iterable[str]) -> HomeAssistantError:
+    def not_done(self, reasons: Iterable[str | None]) -> HomeAssistantError:
         """Return the error for an order that was not carried out, or not wholly."""
         return HomeAssistantError(
             translation_domain=DOMAIN,
             translation_key="not_done",
-            translation_placeholders={"name": self._entry.title, "reasons": ". ".join(dict.fromkeys(reasons))},
+            translation_placeholders={
+                "name": self._entry.title,
+                "reasons": ". ".join(dict.fromkeys(filter(None, reasons))),
+            },
         )
 
     @callback
@@ -355,6 +380,34 @@ class Acting:
             frozenset({target for target in BOARD if on[target] is False and self._is_switched_on(target)}),
         )
 
+    def _is_impossible(self, target: Target) -> bool:
+        """Whether the owner doesn't let the board be switched, or it has no such switch; it is asked all the same."""
+        return target in BOARD and not self._changes.can_write(_BOARD_KEYS[target])
+
+    def _is_stood_in_for(self, target: Target) -> bool:
+        """Whether a switch of the owner's has ended the current that the board can't."""
+        return any(other in self.driven and self.is_on(other) is False for other in _WAYS[target])
+
+    def _became(self, target: Target, reason: str | None) -> Stopped:
+        if reason is None:
+            return Stopped.OFF
+        return Stopped.NOT_POSSIBLE if self._is_impossible(target) and self._is_stood_in_for(target) else Stopped.FAILED
+
+    def _is_excused(self, finding: Finding) -> bool:
+        """Whether it is no failure that the board wasn't switched: nobody chose it, it can't be, and others do it.
+
+        They are given time for it; after that the current has to have ended, too.
+        """
+        target = Target(finding.placeholders["target"])
+        if not self._is_impossible(target) or target in self._chosen_of_board:
+            return False
+        if self._hass.loop.time() - finding.since_s < ANSWERS_WITHIN_S:
+            return any(other in self.driven for other in _WAYS[target])
+        heard = self._telemetry if self._is_fresh() else None
+        current_a = 0.0 if heard is None else heard.current_a or 0.0
+        flows = current_a > _FLOWS_A if target is Target.BOARD_CHARGE else current_a < -_FLOWS_A
+        return self._is_stood_in_for(target) and not flows
+
     def _is_switched_on(self, target: Target) -> bool:
         settings = self._settings
         if settings is None:
@@ -422,10 +475,12 @@ class Acting:
         else:
             self.failures.pop(target, None)
 
-    def _missing(self, target: Target) -> HomeAssistantError:
-        if target in BOARD:
-            return self._error("board_unreachable", target)
-        return self._error("driven_unavailable", target)
+    async def _missing(self, target: Target) -> HomeAssistantError:
+        if target not in BOARD:
+            return self._error("driven_unavailable", target)
+        if self._is_impossible(target):
+            return await self._changes.async_why_not(_BOARD_KEYS[target])
+        return self._error("board_unreachable", target)
 
     def _error(self, translation_key: str, target: Target) -> HomeAssistantError:
         driven = self.driven.get(target)
@@ -441,7 +496,7 @@ class Acting:
         if tasks := [self._running[target] for target in targets if target in self._running]:
             await asyncio.wait(tasks, timeout=ORDER_TAKES_S)
         missing = {
-            target: await async_message(self._hass, self._missing(target))
+            target: await async_message(self._hass, await self._missing(target))
             for target in targets
             if self.is_on(target) is None
         }

@@ -12,6 +12,7 @@ from homeassistant.core import HomeAssistant
 from homeassistant.exceptions import HomeAssistantError
 from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 
+from .acting import Stopped
 from .battery.acting.interface import Target
 from .bms.layout import Generation
 from .bms.link import LinkError, PausedError
@@ -136,8 +137,8 @@ class JkBmsEmergencyStopButton(JkBmsEntity, ButtonEntity):
     async def async_press(self) -> None:
         """Stop."""
         acting = self.coordinator.acting
-        reasons = await acting.async_emergency_stop(charge=True, discharge=True)
-        if failed := [reason for reason in reasons.values() if reason is not None]:
+        done = await acting.async_emergency_stop(charge=True, discharge=True)
+        if failed := [reason for result, reason in done.values() if result is Stopped.FAILED]:
             raise acting.not_done(failed)
 
 

@@ -15,7 +15,7 @@ from typing import Any, Final
 
 from homeassistant.config_entries import ConfigEntry
 from homeassistant.core import Context, HomeAssistant
-from homeassistant.exceptions import HomeAssistantError
+from homeassistant.exceptions import HomeAssistantError, ServiceValidationError
 from homeassistant.util import dt as dt_util
 
 from .approval import EMERGENCY, Approval, Values
@@ -96,6 +96,19 @@ class Changes:
             return True
         written = self._made.pop(key, None)
         return written is not None and self._agrees(SETTINGS_BY_KEY[key], value, written)
+
+    def can_write(self, key: str) -> bool:
+        """Whether the owner lets a setting be changed, and the board has it as far as is known."""
+        setting, board = SETTINGS_BY_KEY[key], self._link.receiver.board
+        return self.approval.allows(setting.danger) and not (board.confirmed and setting.register_on(board) is None)
+
+    async def async_why_not(self, key: str) -> ServiceValidationError:
+        """Return the error for a setting that can't be written."""
+        try:
+            self.approval.check_permission(SETTINGS_BY_KEY[key].danger)
+        except ServiceValidationError as error:
+            return error
+        return await self.approval.invalid("not_on_this_board", key)
 
     async def async_save(self) -> None:
         """Write down what is remembered."""

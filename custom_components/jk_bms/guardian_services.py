@@ -12,7 +12,7 @@ from homeassistant.exceptions import ServiceValidationError
 from homeassistant.helpers import config_validation as cv
 from homeassistant.util.json import JsonObjectType
 
-from .acting import Acting
+from .acting import Acting, Stopped
 from .battery.acting.interface import Target
 from .battery.guardian import GuardianLevel
 from .const import DOMAIN
@@ -65,21 +65,18 @@ async def _emergency_stop(coordinator: JkBmsCoordinator, call: ServiceCall) -> J
         raise _invalid("stop_needs_confirmation", coordinator)
     currents = call.data[ATTR_CURRENT]
     acting = coordinator.acting
-    reasons = await acting.async_emergency_stop(
-        charge=currents in (CHARGE, BOTH), discharge=currents in (DISCHARGE, BOTH)
-    )
-    if failed := [reason for reason in reasons.values() if reason]:
-        if len(failed) == len(reasons):
-            raise acting.not_done(failed)
+    done = await acting.async_emergency_stop(charge=currents in (CHARGE, BOTH), discharge=currents in (DISCHARGE, BOTH))
+    if all(result is Stopped.FAILED for result, _ in done.values()):
+        raise acting.not_done(reason for _, reason in done.values())
     return {
         "targets": [
             {
                 "target": target,
                 "entity_id": _entity_id(acting, target),
-                "result": "off" if reason is None else "failed",
+                "result": result,
                 "reason": reason,
             }
-            for target, reason in reasons.items()
+            for target, (result, reason) in done.items()
         ]
     }
 
