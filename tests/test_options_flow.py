@@ -258,15 +258,34 @@ async def test_actions(pack: Pack) -> None:
 
 
 @pytest.mark.parametrize("stop", ["stop_charge", "stop_discharge", "both_off"])
-async def test_stopping_by_the_board_needs_permission(pack: Pack, stop: str) -> None:
+async def test_stopping_by_the_board_asks_for_permission(pack: Pack, stop: str) -> None:
     entered = NOTHING | {stop: {stop: True}, "cooling": {"cooling_entity": "fan.box"}}
     result = await submit(pack, await form(pack, "actions"), entered)
-    assert result["errors"] == {stop: "needs_switches"}
+    assert (result["type"], result["step_id"]) == (FlowResultType.MENU, "permission")
+    assert result["description_placeholders"] == {"name": "Keller"}
+    assert pack.entry.options == {}
+
+    result = await submit(pack, result, {"next_step_id": "actions"})
     assert {name for name, field in fields(result).items() if field["expanded"]} == {"cooling", stop}
     assert suggested(within(result, stop))[stop] is True
     assert suggested(within(result, "cooling"))["cooling_entity"] == "fan.box", "what was entered stays"
+
+    result = await submit(pack, result, entered)
+    result = await submit(pack, result, {"next_step_id": "allow_switches"})
+    if stop != "stop_charge":
+        assert (result["step_id"], pack.entry.options) == ("supply", {})
+        result = await submit(pack, result, {})
+    assert result["type"] is FlowResultType.CREATE_ENTRY
+    options = USUAL_ACTIONS | {stop: True, "cooling_entity": "fan.box", "permission": "switches"}
+    assert pack.entry.options == options
+
+
+async def test_whoever_does_not_want_the_board_to_be_switched_goes_back(pack: Pack) -> None:
+    result = await submit(pack, await form(pack, "actions"), NOTHING | {"stop_charge": {"stop_charge": True}})
+    result = await submit(pack, result, {"next_step_id": "actions"})
     result = await submit(pack, result, NOTHING)
     assert result["type"] is FlowResultType.CREATE_ENTRY
+    assert pack.entry.options == USUAL_ACTIONS
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,9 @@ from typing import Any
 from unittest.mock import patch
 
 import pytest
-from homeassistant.core import HomeAssistant
+from homeassistant.const import STATE_OFF, STATE_UNAVAILABLE
+from homeassistant.core import CoreState, HomeAssistant
+from homeassistant.helpers import entity_registry as er
 from homeassistant.helpers import issue_registry as ir
 
 from custom_components.jk_bms.battery.thermal.interface import ThermalLevel
@@ -133,8 +135,60 @@ async def test_a_probe_that_has_been_broken_for_ten_minutes(hass: HomeAssistant,
     ],
 )
 async def test_nothing_to_cool_with(hass: HomeAssistant, packs: Packs, options: dict[str, Any], missing: bool) -> None:
+    for key, entity_id in options.items():
+        if key.endswith(("_switch", "_entity")):
+            hass.states.async_set(entity_id, STATE_OFF)
     await packs.add(*PACK_32S, **options)
     assert raised(hass) == ({SetupIssue.NO_COOLING} if missing else set())
+
+
+async def test_what_is_to_be_driven_does_not_exist(hass: HomeAssistant, packs: Packs) -> None:
+    hass.set_state(CoreState.starting)
+    hass.states.async_set("switch.inverter", STATE_UNAVAILABLE)
+    options: dict[str, Any] = {"cooling_entity": "fan.box", "stop_discharge_switch": "switch.inverter"}
+    pack = await packs.add(*PACK_32S, **options, both_off_switch="switch.contactor")
+    await packs.advance(MINUTE_S)
+    assert not raised(hass), "it may come yet"
+    hass.set_state(CoreState.running)
+    await packs.advance(MINUTE_S)
+    assert raised(hass) == {SetupIssue.ENTITY_MISSING}
+    assert said(hass, pack, SetupIssue.ENTITY_MISSING) == {
+        "name": "Keller",
+        "entities": "fan.box (Cooling), switch.contactor (Everything off)",
+    }
+    registry = er.async_get(hass)
+    entity_id = registry.async_get_or_create("fan", "test", "1", suggested_object_id="box").entity_id
+    hass.states.async_set("switch.contactor", STATE_OFF)
+    await packs.advance(MINUTE_S)
+    assert not raised(hass)
+    registry.async_update_entity(entity_id, disabled_by=er.RegistryEntryDisabler.USER)
+    await packs.advance(MINUTE_S)
+    assert said(hass, pack, SetupIssue.ENTITY_MISSING)["entities"] == "fan.box (Cooling)"
+    registry.async_remove(entity_id)
+    await packs.advance(MINUTE_S)
+    assert raised(hass) == {SetupIssue.ENTITY_MISSING}
+
+
+@pytest.mark.parametrize(
+    ("first", "options", "found"),
+    [
+        (PACK_32S, {"stop_charge": True}, "Stop charging"),
+        (PACK_32S, {"stop_charge": True, "both_off": True}, "Stop charging, Everything off"),
+        (PACK_32S, {"stop_charge": True, "guardian_mode": "act"}, "Stop charging"),
+        (PACK_32S, {"stop_charge": True, "guardian_mode": "watch"}, None),
+        (PACK_32S, {"stop_charge": True, "permission": "switches"}, None),
+        (PACK_JK04, {"stop_charge": True, "permission": "all"}, "Stop charging"),
+        (PACK_JK04, {"permission": "all"}, None),
+    ],
+)
+async def test_what_the_board_can_not_do(
+    hass: HomeAssistant, packs: Packs, first: Any, options: dict[str, Any], found: str | None
+) -> None:
+    hass.states.async_set("fan.box", STATE_OFF)
+    pack = await packs.add(*first, cooling_entity="fan.box", **options)
+    assert raised(hass) == ({SetupIssue.NOT_BY_BOARD} if found else set())
+    if found:
+        assert said(hass, pack, SetupIssue.NOT_BY_BOARD) == {"name": "Keller", "actions": found}
 
 
 async def test_cooling_that_was_missed_once(hass: HomeAssistant, packs: Packs) -> None:

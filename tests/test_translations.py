@@ -105,7 +105,7 @@ def test_what_the_flow_shows_has_a_text(keyword: str, where: str) -> None:
 
 async def test_every_option_has_texts(hass: HomeAssistant, packs: Packs) -> None:
     texts = ENGLISH["options"]["step"]
-    assert texts.keys() == {"init", *MENU, "supply"}
+    assert texts.keys() == {"init", *MENU, "permission", "supply"}
     for part in ("menu_options", "menu_option_descriptions"):
         assert list(texts["init"][part]) == list(MENU)
     pack = await packs.add(*PACK_V19)
@@ -134,9 +134,20 @@ async def test_every_option_has_texts(hass: HomeAssistant, packs: Packs) -> None
     assert selected == {"permission", "mode", "guardian_mode", "chemistry", "action_level"}
 
 
+async def test_the_menu_of_the_permission_has_texts(hass: HomeAssistant, packs: Packs) -> None:
+    pack = await packs.add(*PACK_V19)
+    flow = hass.config_entries.options
+    result = await flow.async_init(pack.entry.entry_id)
+    result = await flow.async_configure(result["flow_id"], {"next_step_id": "actions"})
+    chosen: dict[str, Any] = {"cooling": {}, "reduce": {}, "stop_charge": {"stop_charge": True}}
+    result = await flow.async_configure(result["flow_id"], {**chosen, "stop_discharge": {}, "both_off": {}})
+    assert result["step_id"] == "permission"
+    assert list(ENGLISH["options"]["step"]["permission"]["menu_options"]) == result["menu_options"]
+
+
 def test_every_error_of_the_options_has_a_text() -> None:
     source = inspect.getsource(custom_components.jk_bms.options_flow)
-    raised = set(re.findall(r'(?:errors\[.+\] = |(?:stop\.value|group_of\(.+\)): )"(\w+)"', source))
+    raised = set(re.findall(r'(?:errors\[.+\] = |group_of\(.+\): )"(\w+)"', source))
     assert ENGLISH["options"]["error"].keys() == raised
 
 
@@ -148,6 +159,8 @@ def test_every_issue_has_texts() -> None:
         SetupIssue.HOT_LIMITS: {"charge", "discharge", "limit"},
         SetupIssue.COLD_CHARGE: {"present", "limit"},
         SetupIssue.PROBE_FAULT: {"probes"},
+        SetupIssue.ENTITY_MISSING: {"entities"},
+        SetupIssue.NOT_BY_BOARD: {"actions"},
         SetupIssue.THRESHOLDS_OVERTAKEN: {"thresholds"},
     }
     assert ENGLISH["issues"].keys() == set(Issue) | more.keys()

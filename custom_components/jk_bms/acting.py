@@ -52,7 +52,8 @@ NO_GRACE_ABOVE_STOP_C: Final = 3
 """58 °C for LFP, where the discharge has to stop at once rather than after a minute."""
 SAVED_AFTER_S: Final = 1
 _VERSION: Final = 1
-_BOARD_KEYS: Final = {Target.BOARD_CHARGE: "charge_switch", Target.BOARD_DISCHARGE: "discharge_switch"}
+BOARD_KEYS: Final = {Target.BOARD_CHARGE: "charge_switch", Target.BOARD_DISCHARGE: "discharge_switch"}
+"""The settings that they are."""
 
 _PACKS: Final[HassKey[dict[str, Acting]]] = HassKey(f"{DOMAIN}_acting")
 """Those that run, by entry: packs may share a fan or a contactor."""
@@ -323,7 +324,7 @@ class Acting:
     async def async_drive(self, target: Target, *, on: bool) -> None:
         """Switch something. Raises what there is to raise; it isn't seen yet when this returns."""
         if target in BOARD:
-            await self._changes.async_apply({_BOARD_KEYS[target]: on})
+            await self._changes.async_apply({BOARD_KEYS[target]: on})
             if self._read_seldom:
                 with suppress(HomeAssistantError):  # While it is asked, the board tells its state, too.
                     await self._changes.async_read()
@@ -343,7 +344,7 @@ class Acting:
         """
         if target in BOARD:
             self._changes.approval.check_permission(Danger.SWITCH)
-            self._changes.approval.check_budget({_BOARD_KEYS[target]: before})
+            self._changes.approval.check_budget({BOARD_KEYS[target]: before})
         else:
             self.driven[target].take_note()
         self.tried[target] = before
@@ -382,7 +383,7 @@ class Acting:
 
     def _is_impossible(self, target: Target) -> bool:
         """Whether the owner doesn't let the board be switched, or it has no such switch; it is asked all the same."""
-        return target in BOARD and not self._changes.can_write(_BOARD_KEYS[target])
+        return target in BOARD and not self._changes.can_write(BOARD_KEYS[target])
 
     def _is_stood_in_for(self, target: Target) -> bool:
         """Whether a switch of the owner's has ended the current that the board can't."""
@@ -479,7 +480,7 @@ class Acting:
         if target not in BOARD:
             return self._error("driven_unavailable", target)
         if self._is_impossible(target):
-            return await self._changes.async_why_not(_BOARD_KEYS[target])
+            return await self._changes.async_why_not(BOARD_KEYS[target])
         return self._error("board_unreachable", target)
 
     def _error(self, translation_key: str, target: Target) -> HomeAssistantError:

@@ -54,7 +54,9 @@ def conf_level(stop: Action) -> str:
     return f"{stop}_level"
 
 
-ENTITY_OPTIONS: Final = frozenset({CONF_AMBIENT, CONF_COOLING, *map(conf_switch, STOPS)})
+DRIVEN: Final = {Action.COOLING: CONF_COOLING, **{stop: conf_switch(stop) for stop in STOPS}}
+"""The option that names the entity that is driven for an action."""
+ENTITY_OPTIONS: Final = frozenset({CONF_AMBIENT, *DRIVEN.values()})
 """Those that name an entity."""
 
 

@@ -62,6 +62,7 @@ from .guardian_options import (
     DEFAULT_COOLING_LEVEL,
     DEFAULT_COOLING_MINUTES,
     DEFAULT_MODE,
+    DRIVEN,
     STOPS,
     choice,
     conf_level,
@@ -147,8 +148,6 @@ GUARDIAN_SCHEMA: Final = probatio.Schema(
         ),
     }
 )
-_ENTITIES: Final = {Action.COOLING: CONF_COOLING, **{stop: conf_switch(stop) for stop in STOPS}}
-"""Options with what is driven: one thing can't be on for one action and off for another."""
 
 
 class JkBmsOptionsFlow(OptionsFlowWithReload):
@@ -172,7 +171,7 @@ class JkBmsOptionsFlow(OptionsFlowWithReload):
         if user_input is not None:
             entered = user_input | user_input.pop(SECTION_ADVANCED)
             options = {**options, **entered}
-            if not (_needs_switches(options) and options[CONF_PERMISSION] == Permission.READ_ONLY):
+            if not _needs_switches(options) or _may_switch(options):
                 return self.async_create_entry(data=options)
             errors[CONF_PERMISSION] = "guardian_needs_switches"
         return self._form("link", LINK_SCHEMA, {**options, SECTION_ADVANCED: options}, errors)
@@ -186,8 +185,8 @@ class JkBmsOptionsFlow(OptionsFlowWithReload):
         return self._form("guardian", GUARDIAN_SCHEMA, options)
 
     async def async_step_actions(self, user_input: dict[str, Any] | None = None) -> ConfigFlowResult:
-        """Ask what is to be done."""
-        options: Mapping[str, Any] = self.config_entry.options
+        """Ask what is to be done; one thing can't be on for one action and off for another."""
+        options: Mapping[str, Any] = self._options or self.config_entry.options
         errors: dict[str, str] = {}
         schema = self._actions_schema(options)
         if user_input is not None:
@@ -195,25 +194,38 @@ class JkBmsOptionsFlow(OptionsFlowWithReload):
             for key in entered.keys() & {conf_level(action) for action in Action}:
                 entered[key] = int(entered[key])
             changed = _without(options, *(each.schema.schema for each in schema.schema.values())) | entered
-            errors = {
-                stop.value: "needs_switches"
-                for stop in STOPS
-                if changed.get(stop) and changed.get(CONF_PERMISSION, Permission.READ_ONLY) == Permission.READ_ONLY
-            }
-            chosen = [(action, changed[key]) for action, key in _ENTITIES.items() if key in changed]
+            chosen = [(action, changed[key]) for action, key in DRIVEN.items() if key in changed]
             for number, (action, entity_id) in enumerate(chosen):
                 if entity_id in [earlier for _, earlier in chosen[:number]]:
                     errors[action.value] = "used_twice"
             if not errors:
                 self._options = changed
-                if _cuts_power(changed) and not _cuts_power(options):
-                    return await self.async_step_supply()
-                return self.async_create_entry(data=changed)
+                if _needs_switches(changed) and not _may_switch(changed):
+                    return await self.async_step_permission()
+                return await self._async_actions_chosen()
             options = changed
             schema = self._actions_schema(options)
         texts = {key: str(value) for key, value in options.items() if key.endswith("_level")}
         shown = {**options, **texts}
         return self._form("actions", schema, dict.fromkeys(map(str, schema.schema), shown), errors)
+
+    async def async_step_permission(self, _user_input: dict[str, Any] | None = None) -> ConfigFlowResult:
+        """Ask whether the board may be switched, as is needed for what was chosen; the way back keeps it."""
+        return self.async_show_menu(
+            step_id="permission",
+            menu_options=["allow_switches", "actions"],
+            description_placeholders={"name": self.config_entry.title},
+        )
+
+    async def async_step_allow_switches(self, _user_input: dict[str, Any] | None = None) -> ConfigFlowResult:
+        """Let the board be switched."""
+        self._options[CONF_PERMISSION] = Permission.SWITCHES
+        return await self._async_actions_chosen()
+
+    async def _async_actions_chosen(self) -> ConfigFlowResult:
+        if _cuts_power(self._options) and not _cuts_power(self.config_entry.options):
+            return await self.async_step_supply()
+        return self.async_create_entry(data=self._options)
 
     async def async_step_supply(self, user_input: dict[str, Any] | None = None) -> ConfigFlowResult:
         """Make sure that the owner knows what loses its power when the pack is switched off."""
@@ -318,6 +330,10 @@ def _without(options: Mapping[str, Any], *fields: Iterable[object]) -> dict[str,
 
 def _needs_switches(options: Mapping[str, Any]) -> bool:
     return any(options.get(stop) for stop in STOPS)
+
+
+def _may_switch(options: Mapping[str, Any]) -> bool:
+    return bool(options.get(CONF_PERMISSION, Permission.READ_ONLY) != Permission.READ_ONLY)
 
 
 def _is_chosen(action: Action, options: Mapping[str, Any]) -> bool:

@@ -11,15 +11,19 @@ from collections.abc import Iterator, Mapping
 from enum import StrEnum
 from typing import Final
 
-from homeassistant.core import HomeAssistant, callback
+from homeassistant.core import CoreState, HomeAssistant, callback
+from homeassistant.helpers import entity_registry as er
 from homeassistant.helpers import issue_registry as ir
+from homeassistant.helpers.translation import async_get_cached_translations
 
-from .battery.acting.interface import Mode
+from .acting import BOARD_KEYS
+from .battery.acting.interface import Action, Mode
+from .battery.acting.reasons import stops
 from .battery.chemistry import safe_range
 from .bms.telemetry import Settings
 from .const import DOMAIN
 from .coordinator import JkBmsConfigEntry
-from .guardian_options import choice
+from .guardian_options import DRIVEN, choice
 from .pack_state import PackState
 from .threshold_words import problems_in_words
 
@@ -39,6 +43,10 @@ class SetupIssue(StrEnum):
     PROBE_FAULT = "probe_fault"
     """One of them has said nothing that a temperature could be for ten minutes."""
     NO_COOLING = "no_cooling"
+    ENTITY_MISSING = "entity_missing"
+    """What is to be driven doesn't exist, or is disabled."""
+    NOT_BY_BOARD = "not_by_board"
+    """The board is to end a current, and may not be switched or has no such switch."""
     THRESHOLDS_OVERTAKEN = "thresholds_overtaken"
     """The board's settings leave no room for what the owner chose."""
 
@@ -90,12 +98,45 @@ class SetupChecks:
             yield SetupIssue.ONE_PROBE, {}
         if broken := self._broken_probes(state):
             yield SetupIssue.PROBE_FAULT, {"probes": ", ".join(broken)}
+        yield from self._find_in_actions(state)
+
+    def _find_in_actions(self, state: PackState) -> Iterator[tuple[SetupIssue, Mapping[str, str]]]:
         acting = state.acting
         config = acting.config
         acts = any((config.reduce_level, config.stop_charge, config.stop_discharge, config.both_off))
-        judged = acting.mode in (Mode.DRY_RUN, Mode.ACT) and state.assessment.probes
-        if judged and not config.cooling and (acts or self._cooling_wanted):
+        judged = acting.mode in (Mode.DRY_RUN, Mode.ACT)
+        if judged and state.assessment.probes and not config.cooling and (acts or self._cooling_wanted):
             yield SetupIssue.NO_COOLING, {}
+        if missing := self._missing():
+            yield SetupIssue.ENTITY_MISSING, {"entities": ", ".join(missing)}
+        changes = self._entry.runtime_data.changes
+        idle = [
+            self._name(action)
+            for action, stop, _, board, _ in stops(config)
+            if stop.by_board and not all(changes.can_write(BOARD_KEYS[target]) for target in board)
+        ]
+        if judged and idle:
+            yield SetupIssue.NOT_BY_BOARD, {"actions": ", ".join(idle)}
+
+    def _missing(self) -> list[str]:
+        """Return what is to be driven and doesn't exist; as long as Home Assistant starts, much doesn't yet."""
+        if self._hass.state is not CoreState.running:
+            return []
+        options, states, registry = self._entry.options, self._hass.states, er.async_get(self._hass)
+
+        def exists(entity_id: str) -> bool:
+            entry = registry.async_get(entity_id)
+            return states.get(entity_id) is not None or (entry is not None and not entry.disabled)
+
+        return [
+            f"{options[key]} ({self._name(action)})"
+            for action, key in DRIVEN.items()
+            if key in options and not exists(options[key])
+        ]
+
+    def _name(self, action: Action) -> str:
+        texts = async_get_cached_translations(self._hass, self._hass.config.language, "selector", DOMAIN)
+        return texts.get(f"component.{DOMAIN}.selector.action.options.{action}", action)
 
     def _broken_probes(self, state: PackState) -> list[str]:
         """Return the probes whose fault lasts, as their sockets are called."""
