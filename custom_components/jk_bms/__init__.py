@@ -19,6 +19,7 @@ from .errors import in_words
 from .guard import async_forget
 from .interruption import async_tell_of_interruption
 from .memory import MemoryStore
+from .renaming import follow_renaming
 from .repairs import RepairWatch, forget, judge_setup
 from .services import async_setup_services
 
@@ -44,6 +45,7 @@ async def async_setup(hass: HomeAssistant, _config: ConfigType) -> bool:
 
 async def async_setup_entry(hass: HomeAssistant, entry: JkBmsConfigEntry) -> bool:
     """Connect to the pack of an entry and add its entities; without a first reading Home Assistant tries again."""
+    entry.async_on_unload(follow_renaming(hass, entry))
     coordinator = JkBmsCoordinator(hass, entry)
     try:
         await coordinator.async_start()

@@ -1,0 +1,54 @@
+"""Whoever renames an entity that the guardian drives need not think of the guardian."""
+
+from __future__ import annotations
+
+from typing import Any
+from unittest.mock import patch
+
+from homeassistant.const import STATE_ON
+from homeassistant.core import HomeAssistant
+from homeassistant.helpers import entity_registry as er
+
+from .acting_home import Appliance, Plant, plug_in
+from .fake_link import FakeLink
+from .packs import Packs
+from .test_acting import COOL_C, FAN, WARM_C
+
+
+async def test_what_is_renamed_is_driven_on(packs: Packs, hass: HomeAssistant) -> None:
+    registry = er.async_get(hass)
+    registry.async_get_or_create("fan", "test", "1", suggested_object_id="rack")
+    room = registry.async_get_or_create("sensor", "test", "2", suggested_object_id="room")
+    fan = Appliance(hass, "fan.rack")
+    plant = await Plant.add(packs, celsius=WARM_C, ambient_entity=room.entity_id, **FAN)
+    await plant.run(5)
+    assert fan.calls == ["turn_on"]
+
+    renamed = Appliance(hass, "fan.cellar", None)
+    plug_in(hass)
+    before: dict[str, Any] = dict(plant.pack.entry.options)
+    with patch.object(FakeLink, "first", tuple(plant.pack.link.said.values())):
+        registry.async_update_entity("fan.rack", new_entity_id="fan.cellar")
+        hass.states.async_remove("fan.rack")
+        renamed.set(STATE_ON)
+        await hass.async_block_till_done()
+        assert plant.pack.entry.options == before | {"cooling_entity": "fan.cellar"}
+        registry.async_update_entity(room.entity_id, new_entity_id="sensor.hall")
+        await hass.async_block_till_done()
+    assert plant.pack.entry.options == before | {"cooling_entity": "fan.cellar", "ambient_entity": "sensor.hall"}
+    plant.celsius = COOL_C
+    await plant.until(lambda: bool(renamed.calls), within_s=3600, every_s=10)
+    assert (fan.calls, renamed.calls) == (["turn_on"], ["turn_off"])
+
+
+async def test_other_changes_of_an_entity_are_none_of_our_business(packs: Packs, hass: HomeAssistant) -> None:
+    registry = er.async_get(hass)
+    registry.async_get_or_create("fan", "test", "1", suggested_object_id="rack")
+    Appliance(hass, "fan.rack")
+    plant = await Plant.add(packs, **FAN)
+    coordinator = plant.pack.coordinator
+    registry.async_update_entity("fan.rack", name="Fan of the rack")
+    registry.async_remove("fan.rack")
+    await hass.async_block_till_done()
+    assert plant.pack.coordinator is coordinator
+    assert plant.pack.entry.options["cooling_entity"] == "fan.rack"
