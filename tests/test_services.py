@@ -328,6 +328,22 @@ async def test_two_of_three_packs_fail(pack: Pack, packs: Packs, hass: HomeAssis
         await hass.services.async_call(DOMAIN, "get_event_log", target, blocking=True, return_response=True)
 
 
+async def test_one_of_three_packs_is_not_set_up(pack: Pack, packs: Packs, hass: HomeAssistant) -> None:
+    """All others are stopped all the same; what went wrong is said at the end, of each."""
+    garage = await packs.add(*PACK_32S, address="C8:47:80:00:00:02", title="Garage", permission=Permission.ALL)
+    barn = await packs.add(*PACK_32S, address="C8:47:80:00:00:03", title="Barn", permission=Permission.ALL)
+    target = {ATTR_DEVICE_ID: [device_id(each) for each in (pack, garage, barn)]}
+    await hass.config_entries.async_unload(garage.entry.entry_id)
+    with pytest.raises(ServiceValidationError, match="Garage isn't set up at the moment"):
+        await hass.services.async_call(DOMAIN, "emergency_stop", {**target, "confirm": True}, blocking=True)
+    stopped = [("charge_switch", False), ("discharge_switch", False)]
+    assert pack.link.written == barn.link.written == stopped
+    barn.link.writing_fails_with = LinkProblem.OUT_OF_RANGE
+    with pytest.raises(HomeAssistantError, match=r"2 packs could not do it.*Barn can't be heard.*Garage isn't set up"):
+        await hass.services.async_call(DOMAIN, "set_charge_limits", {**target, "charge_current": 40}, blocking=True)
+    assert pack.link.written == [*stopped, ("charge_current_limit_a", 40)]
+
+
 async def test_a_disabled_pack_in_an_area(pack: Pack, packs: Packs, hass: HomeAssistant) -> None:
     other = await packs.add(*PACK_32S, address="C8:47:80:00:00:02", title="Garage", permission=Permission.ALL)
     area = ar.async_get(hass).async_create("Cellar")
@@ -338,7 +354,7 @@ async def test_a_disabled_pack_in_an_area(pack: Pack, packs: Packs, hass: HomeAs
     await hass.services.async_call(DOMAIN, "set_charge_limits", target, blocking=True)
     assert pack.link.written == [("charge_current_limit_a", 40)]
     await hass.config_entries.async_set_disabled_by(pack.entry.entry_id, ConfigEntryDisabler.USER)
-    with pytest.raises(ServiceValidationError, match="isn't set up at the moment"):
+    with pytest.raises(HomeAssistantError, match=r"2 packs could not do it.*Garage isn't set up.*Keller isn't set up"):
         await hass.services.async_call(DOMAIN, "set_charge_limits", target, blocking=True)
 
 

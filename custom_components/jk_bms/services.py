@@ -329,20 +329,29 @@ def _for_packs(handler: Handler) -> Callable[[ServiceCall], Coroutine[Any, Any, 
 
     async def run(call: ServiceCall) -> ServiceResponse:
         await _check_user(call)
-        coordinators = await _packs(call)
         answers = await asyncio.gather(
-            *(handler(coordinator, call) for coordinator in coordinators), return_exceptions=True
+            *(_serve(handler, entry, call) for entry in await _entries(call)), return_exceptions=True
         )
         if errors := [answer for answer in answers if isinstance(answer, BaseException)]:
             raise await _in_one(call.hass, errors)
-        packs: list[JsonValueType] = []
-        for coordinator, answer in zip(coordinators, answers, strict=True):
-            assert not isinstance(answer, BaseException)
-            device = coordinator.device
-            packs.append({"device_id": device.id if device else None, "pack": coordinator.name, **answer})
+        packs: list[JsonValueType] = [answer for answer in answers if not isinstance(answer, BaseException)]
         return {"packs": packs} if call.return_response else None
 
     return run
+
+
+async def _serve(handler: Handler, entry: JkBmsConfigEntry, call: ServiceCall) -> Answer:
+    """Run an action for one pack. Raises ServiceValidationError if it isn't set up, and what the action raises."""
+    if entry.state is not ConfigEntryState.LOADED:
+        raise ServiceValidationError(
+            translation_domain=DOMAIN,
+            translation_key="pack_not_loaded",
+            translation_placeholders={"name": entry.title},
+        )
+    coordinator = entry.runtime_data
+    answer = await handler(coordinator, call)
+    device = coordinator.device
+    return {"device_id": device.id if device else None, "pack": coordinator.name, **answer}
 
 
 async def _in_one(hass: HomeAssistant, errors: list[BaseException]) -> BaseException:
@@ -368,8 +377,8 @@ async def _check_user(call: ServiceCall) -> None:
         raise Unauthorized(context=call.context, permission=POLICY_CONTROL)
 
 
-async def _packs(call: ServiceCall) -> list[JkBmsCoordinator]:
-    """Return the packs that a call is for. Raises ServiceValidationError if there are none, or one isn't set up.
+async def _entries(call: ServiceCall) -> list[JkBmsConfigEntry]:
+    """Return the packs that a call is for. Raises ServiceValidationError if there are none.
 
     One that the owner has disabled may lie in the same area; it isn't meant unless nothing else is.
     """
@@ -381,11 +390,4 @@ async def _packs(call: ServiceCall) -> list[JkBmsCoordinator]:
     if not found:
         raise ServiceValidationError(translation_domain=DOMAIN, translation_key="no_pack")
     entries = [entry for entry in found if not entry.disabled_by] or found
-    for entry in entries:
-        if entry.state is not ConfigEntryState.LOADED:
-            raise ServiceValidationError(
-                translation_domain=DOMAIN,
-                translation_key="pack_not_loaded",
-                translation_placeholders={"name": entry.title},
-            )
-    return [entry.runtime_data for entry in sorted(entries, key=lambda entry: entry.title)]
+    return sorted(entries, key=lambda entry: entry.title)
