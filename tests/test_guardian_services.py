@@ -455,6 +455,33 @@ async def test_a_trial(packs: Packs, fan: Appliance, switches: list[Appliance]) 
     assert plant.records == [], "a trial is no matter of the policy"
 
 
+async def test_packs_are_tried_one_after_the_other(packs: Packs, hass: HomeAssistant, fan: Appliance) -> None:
+    """Never are all switched off in the same moment, and the fan that they share is tried by one at a time."""
+    cellar = await Plant.add(packs, stop_discharge=True, **COOLING)
+    garage = await Plant.add(packs, address="C8:47:80:00:00:02", stop_discharge=True, **COOLING)
+    plants = [cellar, garage]
+    for plant in plants:
+        await plant.run(2)
+    devices = [plant.pack.coordinator.device for plant in plants]
+    target = {ATTR_DEVICE_ID: [device.id for device in devices if device]}
+    task = hass.async_create_task(
+        hass.services.async_call(
+            DOMAIN, "test_actions", {**target, "confirm": True}, blocking=True, return_response=True
+        )
+    )
+    fan.obeys = False
+    while not task.done():
+        for plant in plants:
+            await plant.run(1)
+            assert any(plant.settings.discharge_switch for plant in plants)
+        if fan.calls:
+            fan.set(STATE_ON if fan.calls[-1] == "turn_on" else STATE_OFF)  # it takes its time
+    packs_tried = cast("list[dict[str, Any]]", (task.result() or {})["packs"])
+    results = [[each["result"] for each in tried["tried"]] for tried in packs_tried]
+    assert results == [["answered", "answered"]] * 2
+    assert fan.calls == ["turn_on", "turn_off"] * 2
+
+
 async def test_a_trial_of_what_does_not_work(packs: Packs, fan: Appliance, switches: list[Appliance]) -> None:
     charger, inverter, contactor = switches
     plant = await Plant.add(packs, permission="read_only", stop_charge=True, **COOLING, **SWITCHES)
