@@ -354,6 +354,44 @@ async def test_emergency_stop_by_the_button(packs: Packs, switches: list[Applian
     assert other.value("last_action") == "both_off"
 
 
+@pytest.mark.parametrize(
+    ("platform", "slow", "urgent", "written"),
+    [
+        (Platform.BUTTON, ("press", "read_again"), ("press", "emergency_stop"), [CHARGE_OFF, DISCHARGE_OFF]),
+        (Platform.SWITCH, ("turn_on", "pause"), ("turn_off", "charge_switch"), [CHARGE_OFF]),
+    ],
+)
+async def test_what_is_urgent_waits_for_nothing(
+    packs: Packs,
+    hass: HomeAssistant,
+    platform: Platform,
+    slow: tuple[str, str],
+    urgent: tuple[str, str],
+    written: list[tuple[str, bool]],
+) -> None:
+    """Neither a button nor a switch of the same pack that takes its time."""
+    plant = await Plant.add(packs)
+    await plant.run(2)
+    released = asyncio.Event()
+
+    async def hang(*_: object) -> None:
+        await released.wait()
+
+    async def use(service: str, key: str) -> None:
+        target = {ATTR_ENTITY_ID: plant.pack.entity_id(platform, key)}
+        await hass.services.async_call(platform, service, target, blocking=True)
+
+    link = plant.pack.link
+    with patch.object(link, "refresh", hang), patch.object(link, "pause", hang):
+        tasks = [hass.async_create_task(use(*slow)), hass.async_create_task(use(*urgent))]
+        await plant.settle()
+        ordered = list(link.written)
+        released.set()
+        await plant.run(2)
+        await asyncio.gather(*tasks)
+    assert ordered == written
+
+
 async def test_reset_after_an_emergency_stop(packs: Packs, switches: list[Appliance]) -> None:
     plant = await Plant.add(packs, both_off_switch="input_boolean.contactor")
     await plant.run(2)

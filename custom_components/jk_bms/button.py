@@ -31,7 +31,7 @@ from .entity import (
 from .errors import in_words, paused
 from .pack_state import PackState
 
-PARALLEL_UPDATES = 1
+PARALLEL_UPDATES = 0  # what is urgent waits for nothing; that writes keep apart is up to the link
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -130,7 +130,7 @@ async def _try_now(coordinator: JkBmsCoordinator) -> JsonObjectType:
             {
                 "actions": list(trial.actions),
                 "target": trial.target,
-                "entity_id": _entity_id(acting, trial.target),
+                "entity_id": _entity_id(coordinator.acting, trial.target),
                 "result": trial.outcome,
                 "seconds": trial.seconds,
                 "reason": trial.reason,

@@ -21,7 +21,7 @@ from .entity import JkBmsSettingEntity, SettingDescription, Value, async_add_all
 from .pack_state import PackState, register_of, said_of
 from .quantities import QUANTITIES
 
-PARALLEL_UPDATES = 1
+PARALLEL_UPDATES = 0  # what is urgent waits for nothing; that writes keep apart is up to the link
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -24,7 +24,7 @@ from .entity import (
 )
 from .pack_state import PackState, said_of
 
-PARALLEL_UPDATES = 1
+PARALLEL_UPDATES = 0  # what is urgent waits for nothing; that writes keep apart is up to the link
 
 
 @dataclass(frozen=True, kw_only=True)
