@@ -7,12 +7,15 @@ from dataclasses import replace
 import pytest
 from homeassistant.const import Platform
 
+from custom_components.jk_bms.battery.hazards import Family
 from custom_components.jk_bms.binary_sensor import MATTER_MOST
 from custom_components.jk_bms.bms.alarms import Alarm
 from custom_components.jk_bms.bms.telemetry import BalanceAction
 
+from .acting_home import Plant
 from .pack_values import SETTINGS_32S, telemetry_32s
 from .packs import BALANCER, PACK_24S, PACK_32S, PACK_JK04, Pack, Packs
+from .test_acting import HEATED_C
 
 
 def is_on(pack: Pack, key: str) -> bool:
@@ -101,3 +104,14 @@ async def test_a_balancer_allows_nothing(packs: Packs) -> None:
     for key in ("charge_allowed", "charge_mosfet", "charging", "setting_smart_sleep"):
         assert pack.entity_id(Platform.BINARY_SENSOR, key) is None
     assert is_on(pack, "balancing")
+
+
+async def test_heat_is_a_hazard_of_the_temperature(packs: Packs) -> None:
+    """Also what only the forecast or the difference between the probes tells."""
+    plant = await Plant.add(packs, celsius=HEATED_C, spread_c=20)
+    await plant.run(5)
+    hazard = plant.pack.get("hazard_temperature", Platform.BINARY_SENSOR)
+    assert hazard.state == "on"
+    assert "heat" in [each["key"] for each in hazard.attributes["hazards"]]
+    others = [family for family in Family if family not in (Family.TEMPERATURE, Family.DATA)]
+    assert [plant.value(f"hazard_{family}", Platform.BINARY_SENSOR) for family in others] == ["off"] * len(others)

@@ -14,7 +14,7 @@ from homeassistant.core import HomeAssistant
 from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 
 from .battery.flow import Flow
-from .battery.guardian import GuardianLevel
+from .battery.guardian import HEAT, Finding, GuardianLevel
 from .battery.hazards import Family
 from .bms.alarms import Alarm, Severity, alarms
 from .bms.layout import CONTROL_BITS, Generation
@@ -125,14 +125,17 @@ _MEASURED: Final[dict[Family, Callable[[PackState], bool]]] = {
 
 
 def _hazards(family: Family) -> JkBmsBinarySensorDescription:
-    """On from a warning on; what is only worth a look is in the attributes."""
+    """On from a warning on; what is only worth a look is in the attributes. Heat is a matter of the temperature."""
+    families = (family, HEAT) if family is Family.TEMPERATURE else (family,)
+
+    def found(state: PackState) -> list[Finding]:
+        return [finding for finding in state.assessment.findings if finding.family in families]
 
     def value(state: PackState) -> bool:
-        findings = state.assessment.findings
-        return any(each.family == family and each.level >= GuardianLevel.WARNING for each in findings)
+        return any(finding.level >= GuardianLevel.WARNING for finding in found(state))
 
     def attributes(state: PackState) -> dict[str, object]:
-        return {"hazards": described(each for each in state.assessment.findings if each.family == family)}
+        return {"hazards": described(found(state))}
 
     return JkBmsBinarySensorDescription(
         key=f"hazard_{family}",
