@@ -134,6 +134,7 @@ def test_actions_are_called_the_same_everywhere(language: str) -> None:
     assert list(last["state"]) == list(Action)
     assert last["state_attributes"]["result"]["state"] == told["event_type"]["state"]
     assert list(told["event_type"]["state"]) == action_event.GUARDIAN_ACTION.event_types
+    assert told["level"]["state"] == strings["sensor"]["thermal_level"]["state"]
     causes = strings["sensor"]["guardian_level"]["state_attributes"]["cause"]["state"]
     for attributes in (last["state_attributes"], told):
         assert attributes["target"]["state"] == selector["target"]["options"]

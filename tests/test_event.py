@@ -9,8 +9,10 @@ from homeassistant.const import STATE_UNAVAILABLE, STATE_UNKNOWN, Platform
 from homeassistant.core import Event, EventStateChangedData, HomeAssistant, callback
 from homeassistant.helpers.event import async_track_state_change_event
 
+from custom_components.jk_bms.battery.acting.interface import Mode
 from custom_components.jk_bms.bms.alarms import Alarm
 
+from .acting_home import Appliance, Plant
 from .pack_values import (
     DEVICE_INFO_32S,
     DEVICE_INFO_V19,
@@ -23,6 +25,7 @@ from .pack_values import (
     telemetry_jk04,
 )
 from .packs import PACK_24S, PACK_32S, PACK_JK04, PACK_V19, Pack, Packs
+from .test_acting import HEATED_C
 
 OVERVOLTAGE = 1 << Alarm.CELL_OVERVOLTAGE
 PASSWORD = 1 << Alarm.DEFAULT_PASSWORD
@@ -214,3 +217,27 @@ async def test_an_element_of_an_array(packs: Packs, hass: HomeAssistant) -> None
     events = record(hass, pack, SETTING)
     await pack.give(replace(SETTINGS_24S, lead_resistance_calibrations_uohm=(0, 70)), telemetry_24s())
     assert events == [("changed_elsewhere", "lead_resistance_calibration_2_uohm", 0, 70)]
+
+
+async def test_the_limit_is_told_when_the_sensor_says_it(packs: Packs, hass: HomeAssistant) -> None:
+    """An automation reads the sensor as soon as it hears of the event."""
+    fan = Appliance(hass, "fan.rack")
+    plant = await Plant.add(packs, celsius=HEATED_C, spread_c=20, reduce_level=2, cooling_entity=fan.entity_id)
+    told: list[tuple[object, ...]] = []
+
+    @callback
+    def take(event: Event[EventStateChangedData]) -> None:
+        new = event.data["new_state"]
+        assert new
+        names = ("event_type", "action", "level", "limit")
+        told.append((*(new.attributes[name] for name in names), plant.value("heat_current_limit")))
+
+    async_track_state_change_event(hass, plant.pack.get("guardian_action", Platform.EVENT).entity_id, take)
+    await plant.run(700, every_s=10)
+    of_limit = [event for event in told if event[1] == "reduce"]
+    assert [event[:3] for event in of_limit] == [("ordered", "reduce", "reduce"), ("started", "reduce", "reduce")]
+    assert [str(limit) for *_, limit, _ in of_limit] == [sensor for *_, sensor in of_limit]
+    assert {limit for _, action, _, limit, _ in told if action != "reduce"} == {None}
+    plant.pack.coordinator.acting.set_mode(Mode.WATCH)
+    await plant.settle()
+    assert ("ended", "reduce", "reduce", None, STATE_UNKNOWN) in told

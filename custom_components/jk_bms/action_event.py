@@ -9,7 +9,7 @@ from typing import Final, override
 from homeassistant.components.event import EventEntity, EventEntityDescription
 from homeassistant.core import callback
 
-from .battery.acting.interface import Record, Result, Target
+from .battery.acting.interface import Action, Record, Result, Target
 from .entity import JkBmsEntity, PackDescription
 
 
@@ -69,18 +69,26 @@ class JkBmsActionEvent(JkBmsEntity, EventEntity):
     async def async_added_to_hass(self) -> None:
         """Listen."""
         await super().async_added_to_hass()
-        self.async_on_remove(self.coordinator.acting.listen(self._tell))
+        self.async_on_remove(self.coordinator.acting.listen(self._hear))
 
     @callback
-    def _tell(self, record: Record) -> None:
-        self._trigger_event(
-            told(record),
-            {
-                "action": record.action,
-                "target": record.target,
-                "cause": record.cause,
-                "detail": record.detail or None,
-                "mode": self.coordinator.acting.mode,
-            },
-        )
+    def _hear(self, record: Record) -> None:
+        """Tell it after the sensors have been written: an automation reads them as soon as it hears of the event."""
+        acting = self.coordinator.acting
+        assert acting.assessment  # there are no entities before
+        heat, limit_a = acting.assessment.thermal.level, acting.decision.limit_a
+        attributes: dict[str, object] = {
+            "action": record.action,
+            "target": record.target,
+            "cause": record.cause,
+            "detail": record.detail or None,
+            "level": None if heat is None else heat.name.lower(),
+            "limit": None if limit_a is None or record.action is not Action.REDUCE else round(limit_a, 1),
+            "mode": acting.mode,
+        }
+        self.hass.loop.call_soon(self._tell, told(record), attributes)
+
+    @callback
+    def _tell(self, event_type: Told, attributes: dict[str, object]) -> None:
+        self._trigger_event(event_type, attributes)
         self.async_write_ha_state()
