@@ -267,6 +267,43 @@ def test_what_is_stored_and_makes_no_sense_is_left_out(stored: object) -> None:
     assert Watched(restored=stored).run(10).level is GuardianLevel.OK
 
 
+def test_a_restart_learns_no_slow_fault_whatever_the_settings_say() -> None:
+    """The settings come with the first frame, and the engine goes by them before it has seen a probe."""
+    pack = Watched()
+    pack.settings = replace(SETTINGS_32S, nominal_capacity_ah=100.0, mos_overtemperature_c=85.0)
+    pack.run(1200, temperature_1_c=25.0, temperature_2_c=24.0)
+    temperature_c = 25.0
+    while temperature_c < 26.2:
+        temperature_c += 0.1
+        before = pack.run(30, temperature_1_c=round(temperature_c, 1), temperature_2_c=24.0)
+    again = pack.restarted()
+    again.settings = pack.settings
+    after = again.run(10, temperature_1_c=round(temperature_c, 1), temperature_2_c=24.0)
+    assert before.thermal.difference_c is not None
+    assert before.thermal.difference_c > 0.8
+    assert after.thermal.difference_c == pytest.approx(before.thermal.difference_c, abs=0.1)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"mos_overtemperature_c": 85.0}, {"charge_overtemperature_c": 62.0}, {"nominal_capacity_ah": 200.0}],
+    ids=["mos", "threshold", "capacity"],
+)
+def test_a_changed_setting_ends_no_event(changes: dict[str, Any]) -> None:
+    pack = Watched()
+    pack.run(60)
+    for step in range(120):
+        before = pack.frame(temperature_1_c=round(21.5 + step * 0.1, 1))
+    (since_s,) = [finding.since_s for finding in before.findings if finding.key == "heat"]
+    pack.settings = replace(SETTINGS_32S, **changes)
+    after = pack.frame(temperature_1_c=33.5)
+    (heat,) = [finding for finding in after.findings if finding.key == "heat"]
+    assert (heat.level, heat.since_s) == (GuardianLevel.CRITICAL, since_s)
+    assert heat.cause != "heat_held"
+    assert after.unacknowledged == ("heat",)
+    assert after.thermal.difference_c == pytest.approx(before.thermal.difference_c, abs=0.5)
+
+
 @pytest.mark.parametrize("action", [None, *BalanceAction])
 def test_balancers(action: BalanceAction | None) -> None:
     guardian = Guardian(ProtectionConfig())

@@ -178,11 +178,9 @@ class Guardian:
         }
 
     def _adapt(self, chemistry: Chemistry | None, settings: Settings | None) -> None:
-        """Let the thermal engine go by what the pack turns out to be; it keeps what it has learned and its level."""
-        config = _thermal_config(chemistry, settings, self._chosen_heat)
-        if config != self._thermal_config:
-            self._thermal_config = config
-            self._thermal = ThermalEngine(config, self._thermal.remember())
+        """Let the thermal engine go by what the pack turns out to be."""
+        self._thermal_config = _thermal_config(chemistry, settings, self._chosen_heat)
+        self._thermal.adapt(self._thermal_config)
 
     def _assess(self, protection: ProtectionAssessment, thermal: ThermalAssessment, now_s: float) -> Assessment:
         probes = self._probes

@@ -148,12 +148,7 @@ class ThermalEngine:
     def __init__(self, config: ThermalConfig, remembered: object = None) -> None:
         self._config = config
         self._habits_c = _remembered(remembered, "habits_c")
-        self._model = PackModel(
-            config.joule_prior_c_s_a2,
-            config.time_constant_s,
-            config.slope_noise_c2_s3,
-            _remembered(remembered, "model"),
-        )
+        self._model = _model(config, _remembered(remembered, "model"))
         self._mosfets = Mosfets(_remembered(remembered, "mosfets"))
         self._witness = VoltageWitness(config.capacity_ah, config.plateau_v, _remembered(remembered, "cell_habits_v"))
         self._ladder = Ladder(_remembered(remembered, "level"))
@@ -181,6 +176,17 @@ class ThermalEngine:
         self._unexplained_c_s: float | None = None
         self._mos_ahead_c: float | None = None
         self._hold_a: float | None = None
+
+    def adapt(self, config: ThermalConfig) -> None:
+        """Go by another capacity, other thresholds, another limit of the MOSFETs or plateau from the next frame on.
+
+        It is the same pack, whatever a setting says: its level, and since when, its slopes and its habits go on. Only
+        the model of another capacity begins anew, with the shares of its prior that have been learned.
+        """
+        before, self._config = self._config, config
+        self._witness.adapt(config.capacity_ah, config.plateau_v)
+        if config.joule_prior_c_s_a2 != before.joule_prior_c_s_a2:
+            self._model = _model(config, self._model.learned)
 
     def step(self, sample: ThermalSample | None, now_s: float) -> ThermalAssessment:
         """Take a frame at a monotonic time in seconds; None if there was none, only time has passed."""
@@ -557,7 +563,7 @@ class ThermalEngine:
     def remember(self) -> dict[str, list[float]]:
         """Return what is worth keeping over a restart, for JSON."""
         habits_c = [probe.difference.habit_c or 0.0 for probe in self._probes]
-        learned = all(probe.difference.learned for probe in self._probes)
+        learned = bool(self._probes) and all(probe.difference.learned for probe in self._probes)
         return {
             "habits_c": habits_c if learned else list(self._habits_c),
             "model": list(self._model.learned),
@@ -573,6 +579,10 @@ class ThermalEngine:
     def reset(self, now_s: float) -> bool:
         """End level 4 by hand; return whether it had been cool for an hour."""
         return self._ladder.reset(now_s)
+
+
+def _model(config: ThermalConfig, learned: tuple[float, ...]) -> PackModel:
+    return PackModel(config.joule_prior_c_s_a2, config.time_constant_s, config.slope_noise_c2_s3, learned)
 
 
 def _crossing(threshold_c: float, going: list[_Going], tau_s: float) -> Crossing:

@@ -78,10 +78,8 @@ class VoltageWitness:
     )
 
     def __init__(self, capacity_ah: float, plateau_v: tuple[float, float] | None, habits_v: tuple[float, ...]) -> None:
-        self._steady_share_a = _STEADY_SHARE * capacity_ah
-        self._plateau_v = plateau_v
+        self.adapt(capacity_ah, plateau_v)
         self._plateau_s = float("-inf")
-        self._ohm = _OHM_AH / capacity_ah
         self._slow_a = 0.0
         self._habit_v = array("d", habits_v)
         self._covariance = array("d", bytes(8 * len(habits_v)))
@@ -100,6 +98,12 @@ class VoltageWitness:
         self.sag = Sag.NONE
         self.sag_v: float | None = None
         self.cell: int | None = None
+
+    def adapt(self, capacity_ah: float, plateau_v: tuple[float, float] | None) -> None:
+        """Go by another capacity or plateau; what the cells are used to stays."""
+        self._steady_share_a = _STEADY_SHARE * capacity_ah
+        self._ohm = _OHM_AH / capacity_ah
+        self._plateau_v = plateau_v
 
     @property
     def habits_v(self) -> tuple[float, ...]:
