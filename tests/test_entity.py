@@ -31,7 +31,7 @@ from custom_components.jk_bms.battery.acting.interface import (
     Mode,
     Target,
 )
-from custom_components.jk_bms.battery.guardian import CAUSES, GuardianLevel
+from custom_components.jk_bms.battery.guardian import CAUSES, HEAT, HEAT_HELD, GuardianLevel
 from custom_components.jk_bms.bms.alarms import Alarm, Severity
 from custom_components.jk_bms.bms.layout import FrameType
 from custom_components.jk_bms.bms.link import LinkProblem
@@ -109,6 +109,8 @@ def test_states_are_translated(language: str) -> None:
     assert list(attributes["level"]["state"]) == told
     causes = strings["sensor"]["guardian_level"]["state_attributes"]["cause"]["state"]
     assert list(causes) == [*CAUSES, ACTION_FAILED]
+    of_heat = {cause: text for cause, text in causes.items() if cause.startswith(HEAT) and cause != HEAT_HELD}
+    assert attributes["raised_by"]["state"] == of_heat
     assert list(attributes["severity"]["state"]) == list(Severity)
     assert isinstance(event.ALARM, EventEntityDescription)
     assert list(attributes["event_type"]["state"]) == event.ALARM.event_types
