@@ -344,6 +344,32 @@ async def test_one_thing_is_for_one_action(pack: Pack) -> None:
     assert result["errors"] == {"stop_discharge": "used_twice", "both_off": "used_twice"}
 
 
+async def test_packs_share_a_thing_for_the_same_action_only(pack: Pack, packs: Packs) -> None:
+    """One fan may cool both; what is on for the one and off for the other would be switched to and fro."""
+    pack.hass.config.language = "de"
+    await packs.add(
+        *PACK_32S,
+        address="C8:47:80:00:00:02",
+        title="Garage",
+        cooling_entity="switch.fan",
+        stop_charge_switch="switch.charger",
+    )
+    entered = NOTHING | {
+        "cooling": {"cooling_entity": "switch.charger"},
+        "stop_charge": {"stop_charge_switch": "switch.fan"},
+    }
+    result = await submit(pack, await form(pack, "actions"), entered)
+    assert result["errors"] == {"cooling": "used_elsewhere", "stop_charge": "used_elsewhere"}
+    assert result["description_placeholders"]
+    named = result["description_placeholders"]["elsewhere"]
+    assert sorted(named.split(", ")) == ["Garage (Kühlen)", "Garage (Laden stoppen)"]
+    entered = NOTHING | {
+        "cooling": {"cooling_entity": "switch.fan"},
+        "stop_charge": {"stop_charge_switch": "switch.charger"},
+    }
+    assert (await submit(pack, result, entered))["type"] is FlowResultType.CREATE_ENTRY
+
+
 async def test_the_packs_own_switches_are_no_switches_of_the_owners(pack: Pack) -> None:
     own = pack.entity_id(Platform.SWITCH, "pause")
     assert own

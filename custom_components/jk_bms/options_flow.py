@@ -22,6 +22,7 @@ from homeassistant.helpers.selector import (
     SelectSelectorConfig,
     SelectSelectorMode,
 )
+from homeassistant.helpers.translation import async_get_translations
 
 from .battery.acting.interface import Action, Mode
 from .battery.chosen import Choice
@@ -188,6 +189,7 @@ class JkBmsOptionsFlow(OptionsFlowWithReload):
         """Ask what is to be done; one thing can't be on for one action and off for another."""
         options: Mapping[str, Any] = self._options or self.config_entry.options
         errors: dict[str, str] = {}
+        elsewhere: dict[Action, str] = {}
         schema = self._actions_schema(options)
         if user_input is not None:
             entered = {key: value for each in user_input.values() for key, value in each.items() if value != OFF}
@@ -198,6 +200,9 @@ class JkBmsOptionsFlow(OptionsFlowWithReload):
             for number, (action, entity_id) in enumerate(chosen):
                 if entity_id in [earlier for _, earlier in chosen[:number]]:
                     errors[action.value] = "used_twice"
+            elsewhere = await self._used_elsewhere(chosen)
+            for action in elsewhere:
+                errors[action.value] = "used_elsewhere"
             if not errors:
                 self._options = changed
                 if _needs_switches(changed) and not _may_switch(changed):
@@ -207,7 +212,20 @@ class JkBmsOptionsFlow(OptionsFlowWithReload):
             schema = self._actions_schema(options)
         texts = {key: str(value) for key, value in options.items() if key.endswith("_level")}
         shown = {**options, **texts}
-        return self._form("actions", schema, dict.fromkeys(map(str, schema.schema), shown), errors)
+        placeholders = {"elsewhere": ", ".join(elsewhere.values())}
+        return self._form("actions", schema, dict.fromkeys(map(str, schema.schema), shown), errors, placeholders)
+
+    async def _used_elsewhere(self, chosen: Iterable[tuple[Action, str]]) -> dict[Action, str]:
+        """Return, by the action that it is chosen for, what another pack has for another action, and which."""
+        names = await async_get_translations(self.hass, self.hass.config.language, "selector", [DOMAIN])
+        return {
+            action: f"{entry.title} ({names[f'component.{DOMAIN}.selector.action.options.{other}']})"
+            for entry in self.hass.config_entries.async_entries(DOMAIN)
+            if entry is not self.config_entry
+            for other, key in _ENTITIES.items()
+            for action, entity_id in chosen
+            if other is not action and entry.options.get(key) == entity_id
+        }
 
     async def async_step_permission(self, _user_input: dict[str, Any] | None = None) -> ConfigFlowResult:
         """Ask whether the board may be switched, as is needed for what was chosen; the way back keeps it."""
