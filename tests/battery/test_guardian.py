@@ -169,6 +169,25 @@ def test_restart_keeps_what_nobody_has_seen_until_he_has() -> None:
     assert again.run(1).unacknowledged == ()
 
 
+def test_restart_in_an_overcharge_keeps_what_the_cells_are_of() -> None:
+    """A board that doesn't say it has LFP cells that look like Li-ion meanwhile."""
+    pack = Watched()
+    pack.run(10, cells_v=(3.3,) * 16, chemistry=None)
+    again = pack.restarted()
+    assessment = again.run(2, cells_v=(3.3,) * 15 + (3.75,), chemistry=None)
+    assert ("cell_high", 3) in causes(assessment)
+    assert ("spread_top", 3) in causes(assessment)
+    assert "limits_unknown" not in {cause for cause, _ in causes(again.run(70, chemistry=None))}
+    assert pack.restarted(chemistry="lead").guardian.state()["chemistry"] is None
+
+
+def test_a_chemistry_that_the_owner_chose_ends_with_his_choice() -> None:
+    pack = Watched(ProtectionConfig(chemistry=Chemistry.LTO))
+    pack.settings = None
+    pack.run(2, chemistry=Chemistry.LTO)
+    assert pack.guardian.state()["chemistry"] is None
+
+
 @pytest.mark.parametrize(
     ("temperature_c", "level"),
     [(44.0, 1), (49.0, 2), (56.0, 3), (66.0, 4)],

@@ -550,6 +550,48 @@ def test_without_a_chemistry_cells_are_not_judged() -> None:
     assert chosen.level(Kind.CELL_HIGH) is Level.CRITICAL
 
 
+@pytest.mark.parametrize(
+    ("settings", "kind", "below_v", "at_v", "released_v"),
+    [
+        (SETTINGS_32S, Kind.CELL_HIGH, 3.569, 3.57, 3.52),
+        (SETTINGS_32S, Kind.CELL_LOW, 2.801, 2.80, 2.90),
+        (replace(SETTINGS_32S, cell_overvoltage_v=3.9), Kind.CELL_HIGH, 3.869, 3.87, 3.82),
+        (replace(SETTINGS_32S, cell_overvoltage_v=2.75, cell_undervoltage_v=1.8), Kind.CELL_HIGH, 2.719, 2.72, 2.67),
+    ],
+)
+def test_without_a_chemistry_cells_are_judged_by_the_board_s_limits(
+    settings: Settings, kind: Kind, below_v: float, at_v: float, released_v: float
+) -> None:
+    life = Life(settings)
+    life.frame(**volts(3.75, chemistry=None))
+    assert life.engine.chemistry is None, "the board's over-voltage protection and the cells contradict each other"
+    life.run(70, **volts(released_v, chemistry=None))
+    life.run(70, **volts(below_v, chemistry=None))
+    assert life.level(kind) is Level.OK
+    life.frame(**volts(at_v, chemistry=None))
+    assert life.level(kind) is Level.OK
+    life.frame(**volts(at_v, chemistry=None))
+    assert life.level(kind) is Level.CRITICAL
+    life.run(61, **volts(released_v, chemistry=None))
+    assert life.level(kind) is Level.OK
+    assert life.level(Kind.LIMITS_UNKNOWN) is Level.ADVISORY
+
+
+def test_a_chemistry_once_known_is_kept_until_another_is() -> None:
+    life = Life()
+    life.run(5, **volts(3.3, chemistry=None))
+    life.settings = replace(SETTINGS_32S, balance_trigger_voltage_v=0.01)
+    life.run(2, **volts(3.75, 3.5, chemistry=None))
+    assert life.engine.chemistry == "lfp"
+    assert life.level(Kind.CELL_HIGH) is life.level(Kind.SPREAD_TOP) is Level.CRITICAL
+    life.settings = None
+    life.run(200, **volts(3.3, chemistry=None))
+    assert life.assessment.level is Level.OK
+    life.settings = replace(SETTINGS_32S, cell_overvoltage_v=4.2)
+    life.run(2, **volts(4.1, chemistry=None))
+    assert life.engine.chemistry == "li_ion"
+
+
 def test_settings_move_the_limits_at_once() -> None:
     life = Life(BARE)
     life.run(70, **volts(3.53))
@@ -557,10 +599,28 @@ def test_settings_move_the_limits_at_once() -> None:
     life.settings = replace(SETTINGS_32S, cell_overvoltage_v=3.55)
     life.run(1, **volts(3.53))
     assert life.level(Kind.CELL_HIGH) is Level.CRITICAL
-    # Without a limit there is nothing to be beyond.
-    life.settings = replace(SETTINGS_32S, charge_current_limit_a=0.0)
+
+
+def test_a_limit_that_gets_lost_is_gone_by_as_it_was() -> None:
+    life = Life(replace(SETTINGS_32S, charge_current_limit_a=0.0))
     life.run(10, current_a=500.0)
-    assert life.level(Kind.CHARGE_CURRENT) is Level.OK
+    assert life.level(Kind.CHARGE_CURRENT) is Level.OK, "without a limit there is nothing to be beyond"
+    life.settings = SETTINGS_32S
+    life.run(10, current_a=130.0)
+    assert life.level(Kind.CHARGE_CURRENT) is Level.CRITICAL
+    life.settings = replace(SETTINGS_32S, charge_current_limit_a=None)
+    life.run(300, current_a=130.0)
+    hazard = life.hazard(Kind.CHARGE_CURRENT)
+    assert hazard
+    assert (hazard.level, hazard.limit) == (Level.CRITICAL, 120.0)
+    seen = []
+    for _ in range(400):
+        life.frame(current_a=20.0)
+        if life.level(Kind.CHARGE_CURRENT) not in seen:
+            seen.append(life.level(Kind.CHARGE_CURRENT))
+    assert seen == [Level.CRITICAL, Level.WARNING, Level.ADVISORY, Level.OK]
+    life.run(10, current_a=130.0)
+    assert life.level(Kind.CHARGE_CURRENT) is Level.CRITICAL
 
 
 def test_owner_s_threshold() -> None:

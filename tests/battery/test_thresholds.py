@@ -93,12 +93,34 @@ def test_what_nobody_knows_has_no_limits() -> None:
     assert nothing_said.of(Kind.CELL_HIGH) == limits_of(Kind.CELL_HIGH, None)
     unknown = Thresholds(None, SETTINGS_32S)
     assert zones(None) is None
-    assert unknown.of(Kind.CELL_HIGH) is None
+    assert Thresholds(None, None).of(Kind.CELL_HIGH) is None
+    assert Thresholds(None, None).outright(Kind.CELL_HIGH) is None
     assert unknown.of(Kind.SPREAD_TOP) is None
     assert unknown.of(Kind.MOS_HOT) == limits_of(Kind.MOS_HOT)
     for nothing in (0.0, nan, None):
         assert limits_of(Kind.CELL_HIGH, replace(SETTINGS_32S, cell_overvoltage_v=nothing)).limits[2] == 3.6
     assert limits_of(Kind.CHARGE_COLD, replace(SETTINGS_32S, charge_undertemperature_c=0.0)).limits[2] == 0.5
+
+
+@pytest.mark.parametrize(
+    ("kind", "own_v", "critical_v", "outermost_v"),
+    [
+        (Kind.CELL_HIGH, 3.6, 3.57, 2.5),
+        (Kind.PACK_HIGH, 2.8, 2.77, 2.5),
+        (Kind.CELL_LOW, 2.7, 2.8, 3.5),
+        (Kind.PACK_LOW, 1.5, 1.6, 3.5),
+    ],
+)
+def test_of_an_unknown_chemistry_only_what_the_board_bears_is_known(
+    kind: Kind, own_v: float, critical_v: float, outermost_v: float
+) -> None:
+    thresholds = Thresholds(None, replace(SETTINGS_32S, cell_overvoltage_v=own_v, cell_undervoltage_v=own_v))
+    limits = thresholds.of(kind)
+    assert limits
+    assert limits.limits == (None, None, critical_v)
+    assert thresholds.outright(kind) == own_v
+    assert thresholds.accepted_range(f"{kind}_critical") == tuple(sorted((critical_v, outermost_v)))
+    assert thresholds.accepted_range(f"{kind}_warning") is None
 
 
 @pytest.mark.parametrize("chemistry", Chemistry)

@@ -14,7 +14,6 @@ from operator import attrgetter
 from typing import Final
 
 from ..bms.telemetry import BalanceAction, Chemistry, Settings, Telemetry
-from .chemistry import chemistry_of
 from .data_quality import PROBES
 from .hazards import Hazard, Kind
 from .protection import ProtectionAssessment, ProtectionConfig, ProtectionEngine
@@ -99,13 +98,13 @@ class Guardian:
         self._config = config
         self._chosen_heat = heat or {}
         self._latched = frozenset(_texts(known.get("latched")))
-        self._protection = ProtectionEngine(config, self._latched)
+        self._protection = ProtectionEngine(config, self._latched, _chemistry(known.get("chemistry")))
         self._probes = tuple([probe for probe in _texts(known.get("probes")) if probe in PROBES])
         self._absent = [probe for probe in PROBES if probe not in self._probes]
-        self._thermal_config = _thermal_config(config.chemistry, None, self._chosen_heat)
+        self._chemistry = self._protection.chemistry
+        self._thermal_config = _thermal_config(self._chemistry, None, self._chosen_heat)
         self._thermal = ThermalEngine(self._thermal_config, known.get("thermal"))
         self._settings: Settings | None = None
-        self._said_chemistry: Chemistry | None = None
         self._heat = GuardianLevel(int(self._thermal.remember()["level"][0]))
         """As last known: it holds while no temperature is."""
         self._raised_by = _raised_by(known.get(RAISED_BY))
@@ -126,9 +125,10 @@ class Guardian:
         self, telemetry: Telemetry, settings: Settings | None, ambient_c: float | None, now_s: float
     ) -> Assessment:
         """Take a frame at a monotonic time in seconds, the settings as last read, and the temperature of the room."""
-        if settings is not self._settings or telemetry.chemistry is not self._said_chemistry:
-            self._settings, self._said_chemistry = settings, telemetry.chemistry
-            self._adapt(self._config.chemistry or chemistry_of(telemetry, settings), settings)
+        protection = self._protection.step(telemetry, settings, now_s)
+        if settings is not self._settings or self._protection.chemistry is not self._chemistry:
+            self._settings, self._chemistry = settings, self._protection.chemistry
+            self._adapt(self._chemistry, settings)
         if found := [probe for probe in self._absent if _READINGS[probe](telemetry) is not None]:
             # In the order in which they turn up: what has been learned of the others stays theirs.
             self._probes += tuple(found)
@@ -142,7 +142,6 @@ class Guardian:
             balancing_cells=() if telemetry.balance_action is BalanceAction.OFF else None,
             ambient_c=ambient_c,
         )
-        protection = self._protection.step(telemetry, settings, now_s)
         # A board that says the same over and over says nothing: heat must not look as if it had stopped.
         frozen = any(hazard.kind is Kind.DATA_FROZEN for hazard in protection.hazards)
         return self._assess(protection, self._thermal.step(None if frozen else sample, now_s), now_s)
@@ -171,6 +170,7 @@ class Guardian:
     def state(self) -> dict[str, object]:
         """Return what has to be kept over a restart, for JSON."""
         return {
+            "chemistry": self._protection.heard_chemistry,
             "latched": sorted(self._latched),
             "probes": list(self._probes),
             RAISED_BY: self._raised_by,
@@ -250,6 +250,10 @@ def _raised_by(stored: object) -> dict[str, str]:
     if known.get(RAISED_BY) not in CAUSES:
         return {}
     return {name: known[name] for name in (RAISED_BY, *_PLACES) if isinstance(known.get(name), str)}
+
+
+def _chemistry(stored: object) -> Chemistry | None:
+    return next((chemistry for chemistry in Chemistry if chemistry == stored), None)
 
 
 def _texts(stored: object) -> list[str]:

@@ -65,7 +65,7 @@ class Kind(StrEnum):
     DATA_STALE = "data_stale"
     DATA_FROZEN = "data_frozen"
     LIMITS_UNKNOWN = "limits_unknown"
-    """Nobody has said of which chemistry the cells are, so their voltages can't be judged."""
+    """Nobody has said of which chemistry the cells are: their voltages are judged by the board's limits at best."""
 
 
 FAMILIES: Final = {

@@ -8,6 +8,9 @@ one. A spread is judged where it says something: near the top, near the bottom, 
 What can't be is never used, but never passed over either: a cell that reads what no cell can is a hazard of its own.
 While nothing is heard, or the same over and over, all levels stay as they are, and the age of the data is a hazard. A
 frame that was delivered twice is one frame.
+
+What the pack is judged by doesn't get lost either. The chemistry, once known, is kept until another is: where the board
+doesn't say it, overcharged cells look like those of another one. So is the last limit of the board that was known.
 """
 
 from __future__ import annotations
@@ -105,10 +108,20 @@ class ProtectionAssessment:
 
 
 class ProtectionEngine:
-    """Watches one pack. `latched` is what was critical and not acknowledged before a restart."""
+    """Watches one pack.
 
-    def __init__(self, config: ProtectionConfig, latched: frozenset[str] = frozenset()) -> None:
+    `latched` is what was critical and not acknowledged before a restart, and `heard_chemistry` what was known by then.
+    """
+
+    def __init__(
+        self,
+        config: ProtectionConfig,
+        latched: frozenset[str] = frozenset(),
+        heard_chemistry: Chemistry | None = None,
+    ) -> None:
         self.config: Final = config
+        self.heard_chemistry = heard_chemistry
+        """What the board has said or shown last that its cells are; not what the owner chose."""
         self.limits: dict[Kind, Limits] = {}
         """The limits that are gone by at present."""
         self._settings: Settings | None = None
@@ -128,7 +141,12 @@ class ProtectionEngine:
         self._cell_count = 0
         self._critical: set[str] = set()
         self._assessment = ProtectionAssessment(latched=latched)
-        self._derive(None)
+        self._derive()
+
+    @property
+    def chemistry(self) -> Chemistry | None:
+        """What the cells are judged as."""
+        return self.config.chemistry or self.heard_chemistry
 
     @property
     def waits(self) -> bool:
@@ -140,7 +158,9 @@ class ProtectionEngine:
         now_s = self._now_s = max(now_s, self._now_s)
         if settings is not self._settings or telemetry.chemistry is not self._said_chemistry:
             self._settings, self._said_chemistry = settings, telemetry.chemistry
-            self._derive(self.config.chemistry or chemistry_of(telemetry, settings))
+            if self.config.chemistry is None:
+                self.heard_chemistry = chemistry_of(telemetry, settings) or self.heard_chemistry
+            self._derive()
         before = self._pulse.last
         self._age(self._pulse.silent_s(now_s), now_s)
         news = self._pulse.step(telemetry, now_s)
@@ -166,14 +186,14 @@ class ProtectionEngine:
         self._assessment = ProtectionAssessment(assessment.level, assessment.hazards)
         return self._assessment
 
-    def _derive(self, chemistry: Chemistry | None) -> None:
+    def _derive(self) -> None:
         """Find the limits anew; what has a level keeps it, and is released by the new ones."""
-        thresholds = Thresholds(chemistry, self._settings, self.config.thresholds, self.config.frame_period_s)
-        self._zones = zones(chemistry)
-        self.limits = thresholds.all()
-        for kind in PACES:
-            limits = self.limits.get(kind)
-            self._watches[kind].judge_by(_OFF if limits is None else limits.bounds(thresholds.outright(kind)))
+        thresholds = Thresholds(self.chemistry, self._settings, self.config.thresholds, self.config.frame_period_s)
+        self._zones = zones(self.chemistry)
+        derived = thresholds.all()
+        self.limits = self.limits | derived
+        for kind, limits in derived.items():
+            self._watches[kind].judge_by(limits.bounds(thresholds.outright(kind)))
 
     def _age(self, silent_s: float, now_s: float) -> None:
         self._watches[Kind.DATA_STALE].step(silent_s, now_s, value=silent_s)
@@ -224,7 +244,7 @@ class ProtectionEngine:
         mismatched = False
         if not (missing or impossible):
             mismatched = self._judge_sum(telemetry, sum(possible_v), now_s)
-        if self._zones is None or not possible_v:
+        if not possible_v:
             return
         if (pack_v := telemetry.pack_voltage_v) and isfinite(pack_v):
             mean_v = pack_v / count
@@ -233,9 +253,9 @@ class ProtectionEngine:
         highest_v, lowest_v = max(possible_v), min(possible_v)
         self._judge_cell(Kind.CELL_HIGH, highest_v, highest_v, telemetry, before, now_s)
         self._judge_cell(Kind.CELL_LOW, lowest_v, -lowest_v, telemetry, before, now_s)
-        self._judge_spread(
-            highest_v, lowest_v, cells.index(highest_v) + 1, current_a, self._capacity_ah(telemetry), now_s
-        )
+        if self._zones is not None:
+            number, capacity_ah = cells.index(highest_v) + 1, self._capacity_ah(telemetry)
+            self._judge_spread(self._zones, highest_v, lowest_v, number, current_a, capacity_ah, now_s)
 
     def _find_impossible_cell(self, cells: tuple[float | None, ...], now_s: float) -> None:
         number, reading_v = next(
@@ -278,6 +298,7 @@ class ProtectionEngine:
 
     def _judge_spread(
         self,
+        spans: Zones,
         highest_v: float,
         lowest_v: float,
         cell: int,
@@ -285,8 +306,7 @@ class ProtectionEngine:
         capacity_ah: float | None,
         now_s: float,
     ) -> None:
-        watches, spans = self._watches, self._zones
-        assert spans
+        watches = self._watches
         spread_v = round(highest_v - lowest_v, 6)
         for kind, says in (
             (Kind.SPREAD_TOP, highest_v >= spans.top_v),

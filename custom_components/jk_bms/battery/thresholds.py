@@ -11,7 +11,7 @@ Each number has a key, the kind of the hazard and what it is of it: `cell_high_w
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import Enum, auto
 from math import inf, isfinite, nextafter
 from typing import Final
@@ -67,6 +67,8 @@ class Row:
     inside: Triple = (0, 0, 0)
     """How far inside of the board's limit each level begins."""
     of_setting: bool = False
+    by_setting_only: bool = False
+    """Whether nothing but the board's limit says anything, neither the table nor the cells' data sheets."""
     everyday: tuple[float, float] | None = None
     """How far everyday use goes, and how far from there the board's limit has to be for the whole of `inside`."""
     tightest: float
@@ -205,6 +207,22 @@ def _voltages(preset: _Preset) -> dict[Kind, Row]:
     return {Kind.CELL_HIGH: high, Kind.CELL_LOW: low, Kind.PACK_HIGH: high, Kind.PACK_LOW: low}
 
 
+def _voltages_of_the_board() -> dict[Kind, Row]:
+    """Return where cells of an unknown chemistry are about to be beyond what the board bears."""
+    tightest_high_v = min(preset.tightest_high_v for preset in _PRESETS.values())
+    tightest_low_v = max(preset.tightest_low_v for preset in _PRESETS.values())
+    return {
+        kind: replace(
+            row,
+            limits=(None, None, -inf if row.falls else inf),
+            by_setting_only=True,
+            everyday=None,
+            tightest=tightest_low_v if row.falls else tightest_high_v,
+        )
+        for kind, row in _voltages(_PRESETS[Chemistry.LFP]).items()
+    }
+
+
 def _spreads(preset: _Preset) -> dict[Kind, Row]:
     return {
         kind: Row(
@@ -317,8 +335,9 @@ def _common(preset: _Preset) -> dict[Kind, Row]:
 
 _ROWS: Final[Mapping[Chemistry | None, Mapping[Kind, Row]]] = {
     **{chemistry: _voltages(preset) | _spreads(preset) | _common(preset) for chemistry, preset in _PRESETS.items()},
-    # A voltage says nothing without knowing of what; the temperatures are those of the more delicate cells.
-    None: _common(_PRESETS[Chemistry.LFP]),
+    # A voltage says nothing without knowing of what, unless the board has limits for it; the temperatures are those of
+    # the more delicate cells.
+    None: _voltages_of_the_board() | _common(_PRESETS[Chemistry.LFP]),
 }
 PACES: Final = {kind: row.pace for kind, row in _ROWS[Chemistry.LFP].items()}
 """How each hazard of the table is confirmed and released, of whatever chemistry the cells are."""
@@ -361,7 +380,7 @@ class Thresholds:
     def of(self, kind: Kind) -> Limits | None:
         """Return the limits of a hazard; None where nothing is known that they could be derived from."""
         row = _ROWS[self.chemistry].get(kind)
-        if row is None or (row.of_setting and self._set(row) is None):
+        if row is None or ((row.of_setting or row.by_setting_only) and self._set(row) is None):
             return None
         limits: list[float | None] = []
         bound: float | None = None
@@ -466,7 +485,7 @@ class Thresholds:
         return inside * min(max((own - everyday) / whole, _LEAST_SHARE), 1)
 
     def _safe(self, row: Row) -> float | None:
-        if row.setting is None:
+        if row.setting is None or row.by_setting_only:
             return None
         lowest, highest = safe_range(row.setting, self.chemistry)
         return lowest if row.falls else highest
