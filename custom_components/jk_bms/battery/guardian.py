@@ -98,7 +98,7 @@ class Guardian:
         self._config = config
         self._chosen_heat = heat or {}
         self._latched = frozenset(_texts(known.get("latched")))
-        self._protection = ProtectionEngine(config, self._latched, _chemistry(known.get("chemistry")))
+        self._protection = ProtectionEngine(config, self._latched, heard_chemistry=_chemistry(known.get("chemistry")))
         self._probes = tuple([probe for probe in _texts(known.get("probes")) if probe in PROBES])
         self._absent = [probe for probe in PROBES if probe not in self._probes]
         self._chemistry = self._protection.chemistry
@@ -125,7 +125,7 @@ class Guardian:
         self, telemetry: Telemetry, settings: Settings | None, ambient_c: float | None, now_s: float
     ) -> Assessment:
         """Take a frame at a monotonic time in seconds, the settings as last read, and the temperature of the room."""
-        protection = self._protection.step(telemetry, settings, now_s)
+        self._protection.identify(telemetry, settings)
         if settings is not self._settings or self._protection.chemistry is not self._chemistry:
             self._settings, self._chemistry = settings, self._protection.chemistry
             self._adapt(self._chemistry, settings)
@@ -142,6 +142,7 @@ class Guardian:
             balancing_cells=() if telemetry.balance_action is BalanceAction.OFF else None,
             ambient_c=ambient_c,
         )
+        protection = self._protection.step(telemetry, settings, now_s)
         # A board that says the same over and over says nothing: heat must not look as if it had stopped.
         frozen = any(hazard.kind is Kind.DATA_FROZEN for hazard in protection.hazards)
         return self._assess(protection, self._thermal.step(None if frozen else sample, now_s), now_s)

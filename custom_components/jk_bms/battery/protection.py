@@ -153,14 +153,18 @@ class ProtectionEngine:
         """Whether something was seen that another frame would make critical."""
         return any(watch.waits for watch in (*self._watches.values(), *self._alarms.values()))
 
-    def step(self, telemetry: Telemetry, settings: Settings | None, now_s: float) -> ProtectionAssessment:
-        """Take a frame at a monotonic time in seconds, and the settings as last read; return what is wrong."""
-        now_s = self._now_s = max(now_s, self._now_s)
+    def identify(self, telemetry: Telemetry, settings: Settings | None) -> None:
+        """Find out by what a frame has to be judged, together with the settings as last read; `step` does it, too."""
         if settings is not self._settings or telemetry.chemistry is not self._said_chemistry:
             self._settings, self._said_chemistry = settings, telemetry.chemistry
             if self.config.chemistry is None:
                 self.heard_chemistry = chemistry_of(telemetry, settings) or self.heard_chemistry
             self._derive()
+
+    def step(self, telemetry: Telemetry, settings: Settings | None, now_s: float) -> ProtectionAssessment:
+        """Take a frame at a monotonic time in seconds, and the settings as last read; return what is wrong."""
+        now_s = self._now_s = max(now_s, self._now_s)
+        self.identify(telemetry, settings)
         before = self._pulse.last
         self._age(self._pulse.silent_s(now_s), now_s)
         news = self._pulse.step(telemetry, now_s)
