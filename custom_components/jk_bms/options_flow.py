@@ -222,7 +222,7 @@ class JkBmsOptionsFlow(OptionsFlowWithReload):
             action: f"{entry.title} ({names[f'component.{DOMAIN}.selector.action.options.{other}']})"
             for entry in self.hass.config_entries.async_entries(DOMAIN)
             if entry is not self.config_entry
-            for other, key in _ENTITIES.items()
+            for other, key in DRIVEN.items()
             for action, entity_id in chosen
             if other is not action and entry.options.get(key) == entity_id
         }
