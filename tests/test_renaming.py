@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import logging
 from typing import Any
 from unittest.mock import patch
 
+import pytest
 from homeassistant.const import STATE_ON
 from homeassistant.core import HomeAssistant
 from homeassistant.helpers import entity_registry as er
@@ -41,7 +43,9 @@ async def test_what_is_renamed_is_driven_on(packs: Packs, hass: HomeAssistant) -
     assert (fan.calls, renamed.calls) == (["turn_on"], ["turn_off"])
 
 
-async def test_other_changes_of_an_entity_are_none_of_our_business(packs: Packs, hass: HomeAssistant) -> None:
+async def test_other_changes_of_an_entity_are_none_of_our_business(
+    packs: Packs, hass: HomeAssistant, caplog: pytest.LogCaptureFixture
+) -> None:
     registry = er.async_get(hass)
     registry.async_get_or_create("fan", "test", "1", suggested_object_id="rack")
     Appliance(hass, "fan.rack")
@@ -51,4 +55,5 @@ async def test_other_changes_of_an_entity_are_none_of_our_business(packs: Packs,
     registry.async_remove("fan.rack")
     await hass.async_block_till_done()
     assert plant.pack.coordinator is coordinator
+    assert not [record for record in caplog.records if record.levelno >= logging.ERROR]
     assert plant.pack.entry.options["cooling_entity"] == "fan.rack"

@@ -58,7 +58,7 @@ BOARD_KEYS: Final = {Target.BOARD_CHARGE: "charge_switch", Target.BOARD_DISCHARG
 _PACKS: Final[HassKey[dict[str, Acting]]] = HassKey(f"{DOMAIN}_acting")
 """Those that run, by entry: packs may share a fan or a contactor."""
 
-_WAYS: Final = {
+_ENDED_BY: Final = {
     Target.BOARD_CHARGE: (Target.SWITCH_CHARGE, Target.SWITCH_BOTH),
     Target.BOARD_DISCHARGE: (Target.SWITCH_DISCHARGE, Target.SWITCH_BOTH),
 }
@@ -387,7 +387,7 @@ class Acting:
 
     def _is_stood_in_for(self, target: Target) -> bool:
         """Whether a switch of the owner's has ended the current that the board can't."""
-        return any(other in self.driven and self.is_on(other) is False for other in _WAYS[target])
+        return any(other in self.driven and self.is_on(other) is False for other in _ENDED_BY[target])
 
     def _became(self, target: Target, reason: str | None) -> Stopped:
         if reason is None:
@@ -403,7 +403,7 @@ class Acting:
         if not self._is_impossible(target) or target in self._chosen_of_board:
             return False
         if self._hass.loop.time() - finding.since_s < ANSWERS_WITHIN_S:
-            return any(other in self.driven for other in _WAYS[target])
+            return any(other in self.driven for other in _ENDED_BY[target])
         heard = self._telemetry if self._is_fresh() else None
         current_a = 0.0 if heard is None else heard.current_a or 0.0
         flows = current_a > _FLOWS_A if target is Target.BOARD_CHARGE else current_a < -_FLOWS_A
