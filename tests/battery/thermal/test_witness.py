@@ -146,11 +146,84 @@ def test_one_wrong_reading_makes_no_collapse_of_all_that_follow() -> None:
         assert witness.sag is Sag.NONE
 
 
-def test_other_number_of_cells_begins_anew() -> None:
+BAD_LEADS = [(2.6, 4.0), (0.6, 6.0), (2.9, 3.7), (3.22, 3.38), (3.3, 4.0), (3.3, 9.0)]
+
+
+@pytest.mark.parametrize(("lower_v", "upper_v"), BAD_LEADS)
+@pytest.mark.parametrize("minutes", [0, 60])
+def test_bad_lead_is_no_sag_neither_before_nor_after_it_is_mended(
+    lower_v: float, upper_v: float, minutes: float
+) -> None:
+    cells = Cells(minutes=minutes)
+    healthy_v = cells.offsets_v.copy()
+    cells.offsets_v[7:9] = [lower_v - cells.level_v, upper_v - cells.level_v]
+    assert cells.feed(1800) is Sag.NONE
+    cells.offsets_v = healthy_v
+    assert cells.feed(3600) is Sag.NONE
+    for cell in (7, 8):
+        assert cells.feed(60, 0.030, cell=cell) is Sag.CLEAR
+
+
+def test_cell_far_below_that_has_come_back_is_watched_again_soon() -> None:
+    cells = Cells(minutes=0)
+    cells.offsets_v[7] = -0.7
+    cells.feed(600)
+    cells.offsets_v[7] = 0.0
+    assert cells.feed(10) is Sag.NONE
+    assert cells.feed(60, 0.030) is Sag.CLEAR
+
+
+def test_one_reading_does_not_bring_a_cell_back() -> None:
+    cells = Cells(minutes=0)
+    cells.offsets_v[7] = -0.1
+    cells.feed(600)
+    cells.offsets_v[7] = 0.0
+    cells.feed(5)
+    cells.offsets_v[7] = -0.1
+    assert cells.feed(600) is Sag.NONE
+
+
+def test_what_a_cell_never_had_is_no_collapse() -> None:
+    witness = VoltageWitness(280, None, ())
+    for second in range(10):
+        witness.step((3.3, 3.3, 6.5, 3.3), 0.0, (), float(second))
+    for second in range(10, 20):
+        witness.step((3.3,) * 4, 0.0, (), float(second))
+        assert witness.sag is Sag.NONE
+
+
+@pytest.mark.parametrize("heard", [0, 15])
+def test_frames_that_lack_cells_forget_no_sag(heard: int) -> None:
     cells = Cells()
-    cells.witness.step((3.3,) * 8, 0.0, (), cells.now_s + 5)
-    assert cells.witness.sag is Sag.NONE
-    assert len(cells.witness.habits_v) == 8
+    cells.feed(60, 0.050)
+    for _ in range(2):
+        cells.now_s += 5.0
+        cells.witness.step((3.3,) * heard, 0.0, (), cells.now_s)
+        assert cells.witness.sag is Sag.NONE
+    assert cells.feed(30, 0.050) is Sag.CLEAR
+    assert cells.witness.sag_v == pytest.approx(-0.05, abs=0.003)
+    assert cells.feed(1200) is Sag.NONE
+
+
+def test_more_cells_forget_nothing_of_the_others() -> None:
+    cells = Cells()
+    before_v = cells.witness.habits_v
+    assert before_v[0] == pytest.approx(-0.002, abs=1e-4)
+    cells.offsets_v += [-0.100] * 4
+    cells.ohms += [OHM] * 4
+    assert cells.feed(1200) is Sag.NONE
+    assert cells.witness.habits_v[:16] == pytest.approx(before_v, abs=1e-3)
+    assert cells.feed(60, 0.030, cell=19) is Sag.CLEAR
+
+
+def test_what_was_never_learned_is_not_remembered_as_usual() -> None:
+    never = VoltageWitness(280, None, ())
+    never.step((3.3,) * 16, 0.0, (), 0.0)
+    assert never.habits_v == (None,) * 16
+    cells = Cells(minutes=0)
+    cells.witness = VoltageWitness(280, (3.20, 3.346), never.habits_v)
+    cells.offsets_v[7] = -0.1
+    assert cells.feed(1200) is Sag.NONE
 
 
 def test_missing_cells_are_left_out() -> None:

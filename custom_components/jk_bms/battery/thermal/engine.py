@@ -50,7 +50,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from math import inf, isfinite
-from typing import Final
+from typing import Final, TypedDict
 
 from .causes import Causes
 from .config import ThermalConfig
@@ -106,6 +106,17 @@ type _Forecast = tuple[ThermalLevel, float, float, float, int]
 """What a forecast speaks for, the temperature that is forecast and its limit, and the slope of which probe."""
 
 
+class Memory(TypedDict):
+    """What is worth keeping over a restart, for JSON."""
+
+    habits_c: list[float]
+    model: list[float]
+    mosfets: list[float]
+    cell_habits_v: list[float | None]
+    """None where nothing has been learned."""
+    level: list[float]
+
+
 class ThermalEngine:
     """Judges one pack. `remembered` is what an earlier engine of the same pack returned from `remember`."""
 
@@ -150,7 +161,7 @@ class ThermalEngine:
         self._habits_c = _remembered(remembered, "habits_c")
         self._model = _model(config, _remembered(remembered, "model"))
         self._mosfets = Mosfets(_remembered(remembered, "mosfets"))
-        self._witness = VoltageWitness(config.capacity_ah, config.plateau_v, _remembered(remembered, "cell_habits_v"))
+        self._witness = VoltageWitness(config.capacity_ah, config.plateau_v, _habits(remembered, "cell_habits_v"))
         self._ladder = Ladder(_remembered(remembered, "level"))
         self._mos_gate = ProbeGate()
         self._load = Load()
@@ -560,8 +571,8 @@ class ThermalEngine:
             confirmation_wanted=self._waiting,
         )
 
-    def remember(self) -> dict[str, list[float]]:
-        """Return what is worth keeping over a restart, for JSON."""
+    def remember(self) -> Memory:
+        """Return what is worth keeping over a restart."""
         habits_c = [probe.difference.habit_c or 0.0 for probe in self._probes]
         learned = bool(self._probes) and all(probe.difference.learned for probe in self._probes)
         return {
@@ -619,7 +630,14 @@ def _finite(value: float | None) -> float | None:
 
 def _remembered(memory: object, key: str) -> tuple[float, ...]:
     """Return the numbers stored under a key; none at all if that is not what is there."""
+    values = _habits(memory, key)
+    return () if None in values else tuple([value for value in values if value is not None])
+
+
+def _habits(memory: object, key: str) -> tuple[float | None, ...]:
+    """Return the same, None for what nothing had been learned of."""
     values = memory.get(key) if isinstance(memory, dict) else None
-    if not isinstance(values, list) or not all(isinstance(value, (int, float)) and isfinite(value) for value in values):
+    if not isinstance(values, list):
         return ()
-    return tuple(float(value) for value in values)
+    known = all(value is None or (isinstance(value, (int, float)) and isfinite(value)) for value in values)
+    return tuple([None if value is None else float(value) for value in values]) if known else ()

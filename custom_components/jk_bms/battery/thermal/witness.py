@@ -11,7 +11,8 @@ from __future__ import annotations
 
 from array import array
 from enum import IntEnum
-from math import exp
+from itertools import pairwise
+from math import exp, isnan, nan
 from typing import Final
 
 _SLIGHT_V: Final = -0.008
@@ -22,6 +23,11 @@ _CLEAR_AFTER_S: Final = 20.0
 _SHORT_AFTER_S: Final = 120.0
 _SHORT_FALL_V: Final = 0.005
 _SHORT_ANYWAY_V: Final = -0.060
+_FAR_V: Final = 0.060
+"""No healthy cell is that far above the others on the flat part of its curve: it is what a sense lead makes of one."""
+_HIGHEST_HABIT_V: Final = 0.025
+"""What a cell loses when it loses such a habit is no clear sag yet."""
+_MIRRORED_SHARE: Final = 0.25
 _HABIT_S: Final = 1800.0
 _HELD_HABIT_S: Final = 43_200.0
 _RESISTANCE_S: Final = 7200.0
@@ -77,15 +83,18 @@ class VoltageWitness:
         "sag_v",
     )
 
-    def __init__(self, capacity_ah: float, plateau_v: tuple[float, float] | None, habits_v: tuple[float, ...]) -> None:
+    def __init__(
+        self, capacity_ah: float, plateau_v: tuple[float, float] | None, habits_v: tuple[float | None, ...]
+    ) -> None:
         self.adapt(capacity_ah, plateau_v)
         self._plateau_s = float("-inf")
         self._slow_a = 0.0
-        self._habit_v = array("d", habits_v)
+        self._habit_v = array("d", [nan if habit_v is None else habit_v for habit_v in habits_v])
+        """NaN where nothing has been learned yet, or what has been holds no more."""
         self._covariance = array("d", bytes(8 * len(habits_v)))
         self._good_v = array("d", bytes(8 * len(habits_v)))
         self._last_v = array("d", bytes(8 * len(habits_v)))
-        self._learned_s = _HABIT_S if habits_v else 0.0
+        self._learned_s = 0.0 if all(habit_v is None for habit_v in habits_v) else _HABIT_S
         self._current_mean_a = 0.0
         self._current_var_a2 = 0.0
         self._steady_a: float | None = None
@@ -106,9 +115,9 @@ class VoltageWitness:
         self._plateau_v = plateau_v
 
     @property
-    def habits_v(self) -> tuple[float, ...]:
-        """What is worth keeping."""
-        return tuple(self._habit_v)
+    def habits_v(self) -> tuple[float | None, ...]:
+        """What is worth keeping; None for a cell of which there is nothing."""
+        return tuple([None if isnan(habit_v) else habit_v for habit_v in self._habit_v])
 
     def step(
         self,
@@ -121,24 +130,33 @@ class VoltageWitness:
         since_s = 0.0 if self._at_s is None else min(now_s - self._at_s, 60.0)
         self._at_s = now_s
         self.sag, self.sag_v, self.cell = Sag.NONE, None, None
-        if len(voltages_v) != len(self._habit_v):
-            self._resize(len(voltages_v))
-        self._see_collapse(voltages_v)
+        if len(voltages_v) > len(self._habit_v):
+            self._add(len(voltages_v) - len(self._habit_v))
         ordered = sorted(
             [voltage_v for voltage_v in voltages_v if voltage_v is not None and 0.0 < voltage_v < _HIGHEST_V]
         )
+        if not ordered:
+            return
+        median_v = ordered[len(ordered) // 2]
+        if ordered[-1] > median_v + _FAR_V:
+            voltages_v = _without_leads(voltages_v, median_v)
+        self._see_collapse(voltages_v, median_v + _FAR_V)
         if len(ordered) >= _LEAST_CELLS:
-            self._compare(voltages_v, ordered[len(ordered) // 2], current_a, balancing, since_s, now_s)
+            self._compare(voltages_v, median_v, current_a, balancing, since_s, now_s)
         if self._collapsed >= 0:
             self.sag, self.cell = max(self.sag, Sag.CLEAR), self._collapsed
 
-    def _resize(self, count: int) -> None:
-        self._habit_v, self._covariance, self._good_v, self._last_v = (array("d", bytes(8 * count)) for _ in range(4))
-        self._learned_s = 0.0
-        self._collapse = self._collapsed = -1
+    def _add(self, count: int) -> None:
+        """Take cells in; those that a frame says nothing of are kept, for the next one may."""
+        self._habit_v.extend([nan] * count)
+        for kept in (self._covariance, self._good_v, self._last_v):
+            kept.extend([0.0] * count)
 
-    def _see_collapse(self, voltages_v: tuple[float | None, ...]) -> None:
-        """A quarter of a cell's voltage gone at once, in two frames, against what it had in two others."""
+    def _see_collapse(self, voltages_v: tuple[float | None, ...], highest_v: float) -> None:
+        """A quarter of a cell's voltage gone at once, in two frames, against what it had in two others.
+
+        More than `highest_v` it never had, whatever was read.
+        """
         fallen = -1
         good_v, last_v = self._good_v, self._last_v
         for cell, voltage_v in enumerate(voltages_v):
@@ -146,7 +164,7 @@ class VoltageWitness:
                 if voltage_v < _COLLAPSE_SHARE * good_v[cell]:
                     fallen = cell
                 else:
-                    good_v[cell], last_v[cell] = min(voltage_v, last_v[cell]), voltage_v
+                    good_v[cell], last_v[cell] = min(voltage_v, last_v[cell], highest_v), voltage_v
         self._collapsed = fallen if fallen == self._collapse else -1
         self._collapse = fallen
 
@@ -197,18 +215,22 @@ class VoltageWitness:
         unknown_v = 0.0 if known else abs(off_a) * _HIGHEST_RESISTANCE_OHM
         worst_v, worst = 0.0, -1
         for cell, voltage_v in enumerate(voltages_v):
-            if voltage_v is None or not 0.0 < voltage_v < _HIGHEST_V or cell in balancing:
+            if voltage_v is None or not 0.0 < voltage_v <= median_v + _FAR_V or cell in balancing:
                 continue
             away_v = voltage_v - median_v - habit_v[cell]
-            if first:
-                habit_v[cell] += away_v
+            if isnan(away_v):
+                habit_v[cell] = min(voltage_v - median_v, _HIGHEST_HABIT_V)
                 continue
             covariance[cell] += (off_a * away_v - covariance[cell]) * forget
             sag_v = away_v - max(-unknown_v, min(away_v, unknown_v))
             if known:
                 ohm = covariance[cell] / self._current_var_a2
                 sag_v -= off_a * max(-_HIGHEST_RESISTANCE_OHM, min(ohm, _HIGHEST_RESISTANCE_OHM))
-            habit_v[cell] += sag_v * (held_share if sag_v < _HELD_HABIT_V else share)
+            if sag_v > _FAR_V:  # a lead that was mended: what came of it holds no more
+                habit_v[cell], covariance[cell] = nan, 0.0
+                continue
+            learned_v = habit_v[cell] + sag_v * (held_share if sag_v < _HELD_HABIT_V else share)
+            habit_v[cell] = min(learned_v, _HIGHEST_HABIT_V)
             if sag_v < worst_v:
                 worst_v, worst = sag_v, cell
         if worst >= 0:
@@ -231,3 +253,15 @@ class VoltageWitness:
             self.sag = Sag.CLEAR
         elif self._slight_s >= _SLIGHT_AFTER_S:
             self.sag = Sag.SLIGHT
+
+
+def _without_leads(voltages_v: tuple[float | None, ...], median_v: float) -> tuple[float | None, ...]:
+    """Leave out the cells on either side of a bad sense lead: what the one has too much its neighbour lacks."""
+    left_v = list(voltages_v)
+    for cell, (one_v, next_v) in enumerate(pairwise(voltages_v)):
+        if one_v is not None and next_v is not None:
+            one_away_v, next_away_v = one_v - median_v, next_v - median_v
+            mirrored = abs(one_away_v + next_away_v) < _MIRRORED_SHARE * abs(one_away_v - next_away_v)
+            if mirrored and max(one_away_v, next_away_v) > _FAR_V:
+                left_v[cell] = left_v[cell + 1] = None
+    return tuple(left_v)
