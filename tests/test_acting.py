@@ -204,6 +204,7 @@ async def test_what_fails_is_tried_again_and_said(packs: Packs, hass: HomeAssist
         "key": "action_cooling",
         "level": "warning",
         "cause": "action_failed",
+        "since": level.attributes["causes"][0]["since"],
         "action": "cooling",
         "target": "cooling",
     }

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
 from typing import Any
+from unittest.mock import patch
 
 import pytest
 from homeassistant.const import ATTR_ENTITY_ID, EVENT_HOMEASSISTANT_STOP, STATE_UNAVAILABLE, STATE_UNKNOWN, Platform
@@ -76,14 +78,18 @@ async def test_a_healthy_pack(packs: Packs) -> None:
 
 async def test_a_hazard_with_its_cause(packs: Packs) -> None:
     pack = await packs.add(*PACK_32S)
+    began_at = dt_util.utcnow()
     await Frames(packs, pack).run(3, cells_v=(3.3,) * 5 + (3.62,) + (3.3,) * 10)
     level = pack.get("guardian_level")
     assert (level.state, level.attributes["cause"]) == ("critical", "cell_high")
     assert level.attributes["unacknowledged"][0] == "cell_high"
+    since = level.attributes["causes"][0]["since"]
+    assert 0 <= (dt_util.utcnow() - (dt_util.parse_datetime(since) or began_at)).total_seconds() <= 4
     assert level.attributes["causes"][0] == {
         "key": "cell_high",
         "level": "critical",
         "cause": "cell_high",
+        "since": since,
         "value": "3.620",
         "limit": "3.570",
         "cell": "6",
@@ -92,6 +98,25 @@ async def test_a_hazard_with_its_cause(packs: Packs) -> None:
     assert on == [Family.CELL_VOLTAGE, Family.SPREAD]
     (hazard,) = pack.get("hazard_cell_voltage", Platform.BINARY_SENSOR).attributes["hazards"]
     assert hazard["cause"] == "cell_high"
+
+
+async def test_since_when_stays_the_same_unless_the_clock_is_set(packs: Packs) -> None:
+    pack = await packs.add(*PACK_32S)
+    frames = Frames(packs, pack)
+
+    async def since() -> str:
+        await frames.run(70, cells_v=(3.3,) * 15 + (3.62,))
+        said: str = pack.get("guardian_level").attributes["causes"][0]["since"]
+        return said
+
+    first = await since()
+    assert await since() == first
+    began_at = dt_util.parse_datetime(first)
+    with patch("homeassistant.util.dt.utcnow", lambda: datetime.now(UTC) + timedelta(hours=1)):
+        later_at = dt_util.parse_datetime(await since())
+    assert began_at
+    assert later_at
+    assert later_at - began_at == pytest.approx(timedelta(hours=1), abs=timedelta(seconds=3))
 
 
 async def test_another_cause_of_the_same_level_is_told_at_once(packs: Packs) -> None:

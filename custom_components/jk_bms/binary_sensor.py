@@ -135,7 +135,7 @@ def _hazards(family: Family) -> JkBmsBinarySensorDescription:
         return any(finding.level >= GuardianLevel.WARNING for finding in found(state))
 
     def attributes(state: PackState) -> dict[str, object]:
-        return {"hazards": described(found(state))}
+        return {"hazards": described(found(state), state.zero_at)}
 
     return JkBmsBinarySensorDescription(
         key=f"hazard_{family}",

@@ -59,6 +59,8 @@ STALE_AFTER_S: Final = 20
 """Age at which live values are not shown any more: some forty frames missed."""
 STALE_INTERVALS: Final = 2
 
+_CLOCK_WAS_SET: Final = timedelta(seconds=2)
+"""By how much the time of day runs away from that of the event loop only if somebody sets it."""
 _LET_GO: Final = {LinkState.PAUSED, LinkState.DISCONNECTED}
 
 type JkBmsConfigEntry = ConfigEntry[JkBmsCoordinator]
@@ -128,6 +130,7 @@ class JkBmsCoordinator(DataUpdateCoordinator[PackState]):
         self._adviser = Adviser()
         self._accepted: dict[str, float] = entry.data.get(CONF_ACCEPTED_SETTINGS, {})
         self._flow = FlowDetector()
+        self._zero_at = dt_util.utcnow() - timedelta(seconds=self._now())
         self._next_turn_s = self._now()
         self._last_frame_s = self._now()
         self._fresh = False
@@ -345,6 +348,9 @@ class JkBmsCoordinator(DataUpdateCoordinator[PackState]):
         if in_turn or self.data is None:
             info = bluetooth.async_last_service_info(self.hass, self.address, connectable=True)
             self._signal_strength_dbm = None if info is None else info.rssi
+        zero_at = dt_util.utcnow() - timedelta(seconds=self._now())
+        if abs(zero_at - self._zero_at) > _CLOCK_WAS_SET:
+            self._zero_at = zero_at
         counters, changes = self.receiver.assembler.counters, self.changes
         self.in_turn = in_turn
         self.async_set_updated_data(
@@ -366,6 +372,7 @@ class JkBmsCoordinator(DataUpdateCoordinator[PackState]):
                 returns_at=min((loan.until for loan in changes.memory.loans.values()), default=None),
                 fresh=self._fresh,
                 last_frame_s=self._last_frame_s,
+                zero_at=self._zero_at,
                 age_s=self._now() - self._last_frame_s,
                 frames_good=counters.good,
                 frames_rejected=counters.bad_sum + self.receiver.implausible,

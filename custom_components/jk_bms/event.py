@@ -133,6 +133,7 @@ class JkBmsAlarmEvent(JkBmsEntity, EventEntity):
                 "key": finding.key,
                 "level": finding.level.name.lower(),
                 "family": finding.family,
+                "since": self.coordinator.time_of(finding.since_s).isoformat(),
             },
         )
         self.async_write_ha_state()

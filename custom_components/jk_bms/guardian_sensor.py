@@ -35,7 +35,7 @@ def _guardian_attributes(state: PackState) -> dict[str, object]:
     assessment = state.assessment
     return {
         "cause": assessment.findings[0].cause if assessment.findings else None,
-        "causes": described(assessment.findings),
+        "causes": described(assessment.findings, state.zero_at),
         "unacknowledged": list(assessment.unacknowledged),
     }
 

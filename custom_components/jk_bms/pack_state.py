@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from .battery.acting.interface import ActionsConfig, Decision, Mode
 from .battery.advice import Advice
@@ -60,6 +60,8 @@ class PackState:
     """Whether the telemetry is young enough to be shown."""
     last_frame_s: float
     """When the telemetry came."""
+    zero_at: datetime
+    """When the clock of the event loop was 0; it stays the same as long as nobody sets the time of day."""
     age_s: float
     """Time since the last frame."""
     frames_good: int
@@ -76,10 +78,16 @@ def has_probe(state: PackState) -> bool:
     return bool(state.assessment.probes)
 
 
-def described(findings: Iterable[Finding]) -> list[dict[str, str]]:
+def described(findings: Iterable[Finding], zero_at: datetime) -> list[dict[str, str]]:
     """Return findings as an attribute says them."""
     return [
-        {"key": finding.key, "level": finding.level.name.lower(), "cause": finding.cause, **finding.placeholders}
+        {
+            "key": finding.key,
+            "level": finding.level.name.lower(),
+            "cause": finding.cause,
+            "since": (zero_at + timedelta(seconds=finding.since_s)).isoformat(timespec="seconds"),
+            **finding.placeholders,
+        }
         for finding in findings
     ]
 
