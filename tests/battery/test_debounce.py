@@ -97,6 +97,47 @@ def test_a_pause_says_nothing() -> None:
     assert watched.level is Level.CRITICAL
 
 
+def test_what_is_not_whole_can_only_bring_a_level() -> None:
+    watched = watch()
+    levels = []
+    for second, (danger, whole) in enumerate(((30, True), (12, False), (30, True))):
+        watched.step(danger, second, whole=whole)
+        levels.append(watched.level)
+    assert levels == [Level.OK, Level.OK, Level.CRITICAL], "nothing has contradicted it"
+    watched.step(0, 3)
+    for second in range(4, 200):
+        watched.step(0, second, value=0, whole=False)
+    assert (watched.level, watched.seen[0]) == (Level.CRITICAL, None), "nothing has released it"
+    watched.step(31, 200, value=31, whole=False)
+    assert watched.seen[0] == 31
+    watched.step(0, 201)
+    watched.step(28, 230, value=28, whole=False)
+    levels.clear()
+    for second in (261, 321):
+        watched.step(0, second)
+        levels.append(watched.level)
+    assert levels == [Level.CRITICAL, Level.WARNING], "part of it was too much already"
+    alone = watch()
+    alone.step(41, 0, whole=False)
+    assert alone.level is Level.CRITICAL
+
+
+def test_waits_for_what_the_last_frame_said() -> None:
+    watched = watch()
+    assert not watched.waits(0)
+    watched.step(29, 0)
+    assert not watched.waits(0)
+    watched.step(30, 1)
+    assert watched.waits(1)
+    watched.step(12, 2, whole=False)
+    assert not watched.waits(2)
+    watched.step(30, 3)
+    assert not watched.waits(3), "it came"
+    slow = Watch(Pace(after_s=(60, 10, 1)), BOUNDS)
+    slow.step(30, 0)
+    assert not slow.waits(0)
+
+
 def test_other_limits_release_what_is_not_wrong_any_more() -> None:
     watched = watch()
     watched.step(30, 0)

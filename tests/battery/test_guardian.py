@@ -246,6 +246,17 @@ def test_what_says_something_grave_for_the_first_time_is_asked_again(odd: dict[s
     assert not pack.guardian.wants_another()
 
 
+def test_what_can_not_be_asked_again_is_not() -> None:
+    pack = Watched()
+    pack.run(30)
+    pack.frame(cells_v=(3.3,) * 15 + (3.59,))
+    assert pack.guardian.wants_another()
+    pack.repeat()
+    assert pack.guardian.wants_another(), "the same frame once more is no answer"
+    pack.run(5, cells_v=(3.3, *(None,) * 15))
+    assert not pack.guardian.wants_another(), "nor will the cell answer ever"
+
+
 def test_what_is_critical_already_or_takes_time_is_not_asked_again() -> None:
     pack = Watched()
     pack.run(30, cells_v=(3.3,) * 15 + (3.53,))

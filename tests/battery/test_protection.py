@@ -363,6 +363,68 @@ def test_a_cell_without_voltage() -> None:
     assert unknown.level(Kind.CELL_COUNT) is Level.CRITICAL
 
 
+def test_a_cell_that_is_missing_now_and_then() -> None:
+    life = Life()
+    life.run(10)
+    whole, lost = (3.3,) * 16, (3.3,) * 7 + (None,) + (3.3,) * 8
+    for _ in range(2):
+        life.frame(cells_v=lost)
+        life.run(4, cells_v=whole)
+    assert life.level(Kind.CELL_COUNT) is Level.OK
+    life.frame(cells_v=lost)
+    assert life.level(Kind.CELL_COUNT) is Level.CRITICAL
+    life.run(4, cells_v=whole)
+    hazard = life.hazard(Kind.CELL_COUNT)
+    assert hazard
+    assert hazard.value == 15, "which is what is wrong"
+    life.run(62, cells_v=whole)
+    assert life.level(Kind.CELL_COUNT) is Level.OK
+    for _ in range(10):
+        life.frame(cells_v=lost)
+        life.run(6, cells_v=whole)
+    assert life.level(Kind.CELL_COUNT) is Level.OK, "each of them was over"
+
+
+@pytest.mark.parametrize("hidden_v", [None, 0.5])
+@pytest.mark.parametrize(
+    ("kind", "bad_v", "good_v"),
+    [
+        (Kind.CELL_HIGH, 3.58, 3.3),
+        (Kind.CELL_LOW, 2.79, 3.2),
+        (Kind.SPREAD_TOP, 3.65, 3.3),
+        (Kind.SPREAD_BOTTOM, 2.85, 3.2),
+    ],
+)
+def test_a_cell_that_is_read_in_every_other_frame_hides_nothing(
+    kind: Kind, bad_v: float, good_v: float, hidden_v: float | None
+) -> None:
+    bad, hidden = (good_v,) * 4 + (bad_v,) + (good_v,) * 11, (good_v,) * 4 + (hidden_v,) + (good_v,) * 11
+    life, plain = Life(), Life()
+    for _ in range(30):
+        life.frame(cells_v=bad)
+        life.frame(cells_v=hidden)
+        plain.run(1, cells_v=bad)
+    assert plain.level(kind) > Level.OK
+    assert life.level(kind) is plain.level(kind)
+    # ... nor does it once it isn't read any more
+    life.run(300, cells_v=hidden)
+    hazard, expected = life.hazard(kind), plain.hazard(kind)
+    assert hazard
+    assert expected
+    assert (hazard.level, hazard.value, hazard.cell) == (expected.level, expected.value, expected.cell)
+    life.run(200, cells_v=(3.35,) * 16)
+    assert life.assessment.level is Level.OK
+
+
+def test_the_other_cells_are_judged_while_one_is_missing() -> None:
+    life = Life()
+    life.run(2, cells_v=(3.3,) * 7 + (None, 3.58) + (3.3,) * 7)
+    assert life.level(Kind.CELL_HIGH) is Level.CRITICAL
+    rest = Life(BARE)
+    rest.run(601, cells_v=(3.3,) * 7 + (None, 3.25) + (3.3,) * 7, current_a=0.5)
+    assert rest.level(Kind.SPREAD_PLATEAU) is Level.WARNING
+
+
 @pytest.mark.parametrize("reading_v", [0.99, 4.51, nan, inf])
 def test_a_cell_that_reads_what_no_cell_can(reading_v: float) -> None:
     life = Life()

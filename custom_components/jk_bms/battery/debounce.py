@@ -2,7 +2,8 @@
 
 A level rises to the highest that is confirmed: beyond its limit for its time, and in two frames at least, whatever time
 lies between them. It falls one step at a time, each after the quantity was on the safe side of that level's release for
-the release time. Frames that don't know the quantity change nothing.
+the release time. Frames that don't know the quantity change nothing, and those that know only part of it, so that what
+is worst may be missing, can confirm a level but neither contradict nor release one.
 """
 
 from __future__ import annotations
@@ -51,8 +52,8 @@ class _Episode:
 
     def __init__(self, now_s: float) -> None:
         self.since_s = now_s
-        self.beyond: list[tuple[float, int] | None] = [None, None, None]
-        """For each level since when, and in how many frames, the quantity has been beyond its limit."""
+        self.beyond: list[tuple[float, int, float] | None] = [None, None, None]
+        """For each level since when, in how many frames and until when the quantity has been beyond its limit."""
         self.calm: tuple[float, int] | None = None
         """The same of the release of the present level."""
         self.value: float | None = None
@@ -93,16 +94,12 @@ class Watch:
         """Whether it has neither a level nor anything that may become one."""
         return self._episode is None
 
-    @property
-    def waits(self) -> bool:
-        """Whether all that is missing to be critical is another frame."""
-        episode = self._episode
-        return (
-            episode is not None
-            and self.level is not Level.CRITICAL
-            and episode.beyond[-1] is not None
-            and self.pace.after_s[-1] == 0
-        )
+    def waits(self, at_s: float) -> bool:
+        """Return whether all that is missing to be critical is another frame like the one of a time."""
+        if self._episode is None or self.level is Level.CRITICAL or self.pace.after_s[-1]:
+            return False
+        beyond = self._episode.beyond[-1]
+        return beyond is not None and beyond[2] == at_s
 
     def is_calm_at(self, danger: float) -> bool:
         """Whether a frame with this quantity would change nothing, and need not be looked at."""
@@ -118,23 +115,25 @@ class Watch:
         probe: str | None = None,
         up_to: Level = Level.CRITICAL,
         trusted: bool = True,
+        whole: bool = True,
     ) -> None:
         """Take the quantity of a new frame as a number that grows with the danger.
 
         `value`, `cell` and `probe` are what is shown of it. For levels above `up_to` the frame can only bring release;
-        what is not `trusted` has to be said twice even beyond the limit that makes one frame enough.
+        what is not `trusted` has to be said twice even beyond the limit that makes one frame enough; what is not
+        `whole` may be more dangerous than it looks.
         """
         episode = self._episode
         if episode is None:
             if danger < self._first or not up_to:
                 return
             episode = self._episode = _Episode(now_s)
-        episode.value, episode.cell, episode.probe = value, cell, probe
         if self.level is Level.CRITICAL and up_to is Level.CRITICAL and danger >= self.bounds.limits[-1]:
-            episode.calm = None
-            return  # it can't be graver
-        if not self._rises(episode, danger, now_s, up_to=up_to, trusted=trusted):
-            self._falls(episode, danger, now_s)
+            episode.calm = None  # it can't be graver
+        elif not self._rises(episode, danger, now_s, up_to=up_to, trusted=trusted, whole=whole):
+            self._falls(episode, danger, now_s, whole=whole)
+        if whole or danger >= self.bounds.limits[self.level - 1]:
+            episode.value, episode.cell, episode.probe = value, cell, probe
         if self.level is Level.OK and not any(episode.beyond):
             self._episode = None
 
@@ -151,17 +150,20 @@ class Watch:
             if self.level is Level.OK:
                 self._episode = None
 
-    def _rises(self, episode: _Episode, danger: float, now_s: float, *, up_to: Level, trusted: bool) -> bool:
+    def _rises(
+        self, episode: _Episode, danger: float, now_s: float, *, up_to: Level, trusted: bool, whole: bool
+    ) -> bool:
         pace, level = self.pace, Level.OK
         if danger > self.bounds.outright and trusted and up_to is Level.CRITICAL:
             level = Level.CRITICAL
         for number, limit in enumerate(self.bounds.limits):
             if danger < limit or number >= up_to:
-                episode.beyond[number] = None
+                if whole:
+                    episode.beyond[number] = None
                 continue
-            since_s, frames = episode.beyond[number] or (now_s, 0)
+            since_s, frames, _ = episode.beyond[number] or (now_s, 0, now_s)
             frames += 1
-            episode.beyond[number] = since_s, frames
+            episode.beyond[number] = since_s, frames, now_s
             if now_s - since_s >= pace.after_s[number] and frames >= pace.frames[number]:
                 level = max(level, LEVELS[number])
         if level <= self.level:
@@ -172,12 +174,14 @@ class Watch:
         episode.calm = None
         return True
 
-    def _falls(self, episode: _Episode, danger: float, now_s: float) -> None:
+    def _falls(self, episode: _Episode, danger: float, now_s: float, *, whole: bool) -> None:
         level = self.level
         if level is Level.OK:
             return
         if danger > self.bounds.releases[level - 1]:
             episode.calm = None
+            return
+        if not whole:
             return
         since_s, frames = episode.calm or (now_s, 0)
         frames += 1

@@ -5,7 +5,9 @@ are looked at depends on what the pack does. Cold harms cells that are charged: 
 cold pack is none. Once raised it stays until it is warm enough, or stopping the charge would clear the way for the next
 one. A spread is judged where it says something: near the top, near the bottom, and at rest in the middle.
 
-What can't be is never used, but never passed over either: a cell that reads what no cell can is a hazard of its own.
+What can't be is never used, but never passed over either: a cell that reads what no cell can is a hazard of its own,
+and what the other cells say releases nothing meanwhile. Nor is a hazard over because it is gone for a few seconds: a
+lead that breaks in every other frame is a broken lead.
 While nothing is heard, or the same over and over, all levels stay as they are, and the age of the data is a hazard. A
 frame that was delivered twice is one frame.
 
@@ -42,6 +44,8 @@ _FLOWS_A: Final = 1.0
 """The boards' zero may be off by that much."""
 _REST_RATE: Final = 0.05
 _IMPOSSIBLE_RATINGS: Final = 3.0
+_GONE_AFTER_S: Final = 5.0
+"""What comes and goes is gone after so long."""
 
 ALARM_LEVELS: Final[Mapping[Alarm, Level]] = {
     **dict.fromkeys(Alarm, Level.CRITICAL),
@@ -137,7 +141,9 @@ class ProtectionEngine:
         """Those that there are watches for."""
         self._pulse = Pulse()
         self._probes = Probes()
-        self._now_s = -inf
+        self._now_s = self._judged_s = -inf
+        self._present_s: dict[Kind, float] = {}
+        """When what comes and goes was last there."""
         self._cell_count = 0
         self._critical: set[str] = set()
         self._assessment = ProtectionAssessment(latched=latched)
@@ -151,7 +157,7 @@ class ProtectionEngine:
     @property
     def waits(self) -> bool:
         """Whether something was seen that another frame would make critical."""
-        return any(watch.waits for watch in (*self._watches.values(), *self._alarms.values()))
+        return any(watch.waits(self._judged_s) for watch in (*self._watches.values(), *self._alarms.values()))
 
     def identify(self, telemetry: Telemetry, settings: Settings | None) -> None:
         """Find out by what a frame has to be judged, together with the settings as last read; `step` does it, too."""
@@ -171,6 +177,7 @@ class ProtectionEngine:
         frozen_s = self._pulse.frozen_s
         self._watches[Kind.DATA_FROZEN].step(frozen_s, now_s, value=frozen_s)
         if news:
+            self._judged_s = now_s
             self._judge(telemetry, before, now_s)
         return self._assess()
 
@@ -240,14 +247,15 @@ class ProtectionEngine:
         missing = count - len(cells) + cells.count(None)
         possible_v = [each for each in cells if each is not None and _LOWEST_CELL_V <= each <= _HIGHEST_CELL_V]
         impossible = len(cells) - cells.count(None) - len(possible_v)
-        watches[Kind.CELL_COUNT].step(missing != 0, now_s, value=count - missing)
+        if missing:
+            watches[Kind.CELL_COUNT].step(1, now_s, value=count - missing)
         if impossible:
             self._find_impossible_cell(cells, now_s)
-        else:
-            watches[Kind.CELL_READING].leave(now_s)
-        mismatched = False
-        if not (missing or impossible):
-            mismatched = self._judge_sum(telemetry, sum(possible_v), now_s)
+        for kind, present in ((Kind.CELL_COUNT, missing != 0), (Kind.CELL_READING, impossible != 0)):
+            if self._is_gone(kind, now_s, present=present):
+                watches[kind].leave(now_s)
+        whole = not (missing or impossible)
+        mismatched = whole and self._judge_sum(telemetry, sum(possible_v), now_s)
         if not possible_v:
             return
         if (pack_v := telemetry.pack_voltage_v) and isfinite(pack_v):
@@ -255,11 +263,17 @@ class ProtectionEngine:
             watches[Kind.PACK_HIGH].step(mean_v, now_s, value=pack_v, trusted=not mismatched)
             watches[Kind.PACK_LOW].step(-mean_v, now_s, value=pack_v, trusted=not mismatched)
         highest_v, lowest_v = max(possible_v), min(possible_v)
-        self._judge_cell(Kind.CELL_HIGH, highest_v, highest_v, telemetry, before, now_s)
-        self._judge_cell(Kind.CELL_LOW, lowest_v, -lowest_v, telemetry, before, now_s)
+        self._judge_cell(Kind.CELL_HIGH, highest_v, highest_v, telemetry, before, now_s, whole=whole)
+        self._judge_cell(Kind.CELL_LOW, lowest_v, -lowest_v, telemetry, before, now_s, whole=whole)
         if self._zones is not None:
             number, capacity_ah = cells.index(highest_v) + 1, self._capacity_ah(telemetry)
-            self._judge_spread(self._zones, highest_v, lowest_v, number, current_a, capacity_ah, now_s)
+            self._judge_spread(self._zones, highest_v, lowest_v, number, current_a, capacity_ah, now_s, whole=whole)
+
+    def _is_gone(self, kind: Kind, now_s: float, *, present: bool) -> bool:
+        """Return whether what comes and goes hasn't been there for a while."""
+        if present:
+            self._present_s[kind] = now_s
+        return now_s - self._present_s.get(kind, -inf) >= _GONE_AFTER_S
 
     def _find_impossible_cell(self, cells: tuple[float | None, ...], now_s: float) -> None:
         number, reading_v = next(
@@ -281,14 +295,22 @@ class ProtectionEngine:
         return mismatched
 
     def _judge_cell(
-        self, kind: Kind, voltage_v: float, danger: float, telemetry: Telemetry, before: Telemetry | None, now_s: float
+        self,
+        kind: Kind,
+        voltage_v: float,
+        danger: float,
+        telemetry: Telemetry,
+        before: Telemetry | None,
+        now_s: float,
+        *,
+        whole: bool,
     ) -> None:
         watch = self._watches[kind]
         if watch.is_calm_at(danger):
             return
         number = telemetry.cell_voltages_v.index(voltage_v)
         trusted = not self._jumps(number, telemetry, before)
-        watch.step(danger, now_s, value=voltage_v, cell=number + 1, trusted=trusted)
+        watch.step(danger, now_s, value=voltage_v, cell=number + 1, trusted=trusted, whole=whole)
 
     def _jumps(self, number: int, telemetry: Telemetry, before: Telemetry | None) -> bool:
         """Whether a cell, counted from 0, jumped in one frame without the current having done so."""
@@ -309,6 +331,8 @@ class ProtectionEngine:
         current_a: float | None,
         capacity_ah: float | None,
         now_s: float,
+        *,
+        whole: bool,
     ) -> None:
         watches = self._watches
         spread_v = round(highest_v - lowest_v, 6)
@@ -317,12 +341,12 @@ class ProtectionEngine:
             (Kind.SPREAD_BOTTOM, lowest_v <= spans.bottom_v),
         ):
             if says:
-                watches[kind].step(spread_v, now_s, value=spread_v, cell=cell)
-            else:
+                watches[kind].step(spread_v, now_s, value=spread_v, cell=cell, whole=whole)
+            elif whole:
                 watches[kind].leave(now_s)
         rests = current_a is not None and capacity_ah is not None and abs(current_a) < _REST_RATE * capacity_ah
         if rests and spans.plateau_v[0] <= lowest_v and highest_v <= spans.plateau_v[1]:
-            watches[Kind.SPREAD_PLATEAU].step(spread_v, now_s, value=spread_v, cell=cell)
+            watches[Kind.SPREAD_PLATEAU].step(spread_v, now_s, value=spread_v, cell=cell, whole=whole)
         else:
             watches[Kind.SPREAD_PLATEAU].pause()
 
