@@ -258,6 +258,44 @@ def test_two_short_charges_are_not_one() -> None:
     assert life.level(Kind.CHARGE_COLD) is Level.OK
 
 
+@pytest.mark.parametrize(
+    ("temperature_c", "charge_a", "charges_s", "pauses_s", "kind", "level"),
+    [
+        (1.0, 40.0, 7.5, 0.5, Kind.CHARGE_COLD, Level.WARNING),
+        (4.0, 40.0, 1.0, 4.5, Kind.CHARGE_COLD, Level.ADVISORY),
+        (-10.0, 40.0, 0.5, 0.5, Kind.CHARGE_COLD, Level.CRITICAL),
+        (-25.0, -40.0, 0.5, 4.5, Kind.DISCHARGE_COLD, Level.CRITICAL),
+        (56.0, 40.0, 0.5, 0.5, Kind.CHARGE_HOT, Level.CRITICAL),
+        (56.0, 40.0, 0.5, 0.5, Kind.DISCHARGE_HOT, Level.CRITICAL),
+    ],
+)
+def test_a_current_that_stutters_flows(
+    temperature_c: float, charge_a: float, charges_s: float, pauses_s: float, kind: Kind, level: Level
+) -> None:
+    life = Life(BARE)
+    for _ in range(30):
+        life.run(charges_s, current_a=charge_a, **probes(temperature_c))
+        life.run(pauses_s, current_a=0.0, **probes(temperature_c))
+    assert life.level(kind) is level
+
+
+def test_a_current_that_nobody_knows_may_be_what_the_board_lets_flow() -> None:
+    life = Life(BARE)
+    life.run(2, current_a=None, **probes(-10))
+    assert life.level(Kind.CHARGE_COLD) is Level.CRITICAL
+    assert life.level(Kind.DISCHARGE_COLD) is Level.OK
+    life = Life(BARE)
+    life.run(2, current_a=None, charge_mosfet=False, **probes(-25))
+    assert life.level(Kind.CHARGE_COLD) is Level.OK
+    assert life.level(Kind.DISCHARGE_COLD) is Level.CRITICAL
+    life = Life(BARE)
+    life.run(2, current_a=nan, **probes(56))
+    assert life.level(Kind.CHARGE_HOT) is life.level(Kind.DISCHARGE_HOT) is Level.CRITICAL
+    unswitched = Life(BARE)
+    unswitched.run(300, current_a=None, charge_mosfet=None, discharge_mosfet=None, **probes(-25))
+    assert unswitched.assessment.level is Level.OK
+
+
 def test_a_spread_at_rest_stays_until_it_is_seen_at_rest_again() -> None:
     life = Life(BARE)
     life.run(601, **volts(3.3, 3.25, current_a=0.5))

@@ -3,11 +3,12 @@
 The levels of a hazard are where `thresholds` has them and are confirmed and released as `debounce` says. Which hazards
 are looked at depends on what the pack does. Cold harms cells that are charged: charging while too cold is a hazard, a
 cold pack is none. Once raised it stays until it is warm enough, or stopping the charge would clear the way for the next
-one. A spread is judged where it says something: near the top, near the bottom, and at rest in the middle.
+one. Where the current is unknown, what the board lets flow may flow. A spread is judged where it says something: near
+the top, near the bottom, and at rest in the middle.
 
 What can't be is never used, but never passed over either: a cell that reads what no cell can is a hazard of its own,
 and what the other cells say releases nothing meanwhile. Nor is a hazard over because it is gone for a few seconds: a
-lead that breaks in every other frame is a broken lead.
+lead that breaks in every other frame is a broken lead, and a charge that stutters a charge.
 While nothing is heard, or the same over and over, all levels stay as they are, and the age of the data is a hazard. A
 frame that was delivered twice is one frame.
 
@@ -212,7 +213,11 @@ class ProtectionEngine:
     def _judge(self, telemetry: Telemetry, before: Telemetry | None, now_s: float) -> None:
         current_a = self._judge_current(telemetry, now_s)
         self._judge_cells(telemetry, before, current_a, now_s)
-        self._judge_temperatures(telemetry, before, current_a, now_s)
+        if current_a is None:
+            charges, discharges = telemetry.charge_mosfet is True, telemetry.discharge_mosfet is True
+        else:
+            charges, discharges = current_a > _FLOWS_A, current_a < -_FLOWS_A
+        self._judge_temperatures(telemetry, before, now_s, charges=charges, discharges=discharges)
         self._judge_alarms(telemetry, current_a, now_s)
         self._watches[Kind.LIMITS_UNKNOWN].step(self._zones is None, now_s)
 
@@ -355,15 +360,13 @@ class ProtectionEngine:
         return nominal_ah or telemetry.full_charge_capacity_ah or None
 
     def _judge_temperatures(
-        self, telemetry: Telemetry, before: Telemetry | None, current_a: float | None, now_s: float
+        self, telemetry: Telemetry, before: Telemetry | None, now_s: float, *, charges: bool, discharges: bool
     ) -> None:
         watches, probes = self._watches, self._probes
         probes.step(telemetry, now_s)
         watches[Kind.PROBE_LOST].step(2 if probes.all_lost else probes.lost is not None, now_s, probe=probes.lost)
         if probes.coldest and probes.warmest:
-            charges = current_a is not None and current_a > _FLOWS_A
-            discharges = current_a is not None and current_a < -_FLOWS_A
-            trusted = not probes.leapt
+            only_charges, trusted = charges and not discharges, not probes.leapt
             coldest_c, coldest = probes.coldest
             warmest_c, warmest = probes.warmest
             for kind, danger, value_c, probe, up_to in (
@@ -371,9 +374,11 @@ class ProtectionEngine:
                 (Kind.DISCHARGE_COLD, -coldest_c, coldest_c, coldest, Level.CRITICAL if discharges else Level.OK),
                 # What is hot at rest is no less so, and the board bars the charge whether there is one or not.
                 (Kind.CHARGE_HOT, warmest_c, warmest_c, warmest, Level.CRITICAL if charges else Level.WARNING),
-                (Kind.DISCHARGE_HOT, warmest_c, warmest_c, warmest, Level.OK if charges else Level.CRITICAL),
+                (Kind.DISCHARGE_HOT, warmest_c, warmest_c, warmest, Level.OK if only_charges else Level.CRITICAL),
             ):
-                watches[kind].step(danger, now_s, value=value_c, probe=probe, up_to=up_to, trusted=trusted)
+                watch, harms = watches[kind], up_to is Level.CRITICAL
+                if not watch.is_calm_at(danger) and (self._is_gone(kind, now_s, present=harms) or harms):
+                    watch.step(danger, now_s, value=value_c, probe=probe, up_to=up_to, trusted=trusted)
         if probes.spread_k is not None and probes.warmest:
             watches[Kind.PROBE_SPREAD].step(probes.spread_k, now_s, value=probes.spread_k, probe=probes.warmest[1])
         mos_c = telemetry.mos_temperature_c
