@@ -41,9 +41,7 @@ class Cells:
 @pytest.mark.parametrize(
     ("sag_v", "seconds", "expected"),
     [
-        (0.005, 600, Sag.NONE),
-        (0.012, 50, Sag.NONE),
-        (0.012, 70, Sag.SLIGHT),
+        (0.022, 600, Sag.NONE),
         (0.030, 15, Sag.NONE),
         (0.030, 30, Sag.CLEAR),
         (0.080, 130, Sag.SHORT),
@@ -93,7 +91,7 @@ def test_resistance_of_a_cell_is_learned_from_the_load() -> None:
         cells.current_a = 60.0
         cells.feed(300)
     cells.current_a = -100.0
-    assert cells.feed(300) < Sag.CLEAR
+    assert cells.feed(300) is Sag.NONE
 
 
 def test_resistance_that_nobody_could_learn_is_no_sag() -> None:

@@ -15,10 +15,8 @@ from itertools import pairwise
 from math import exp, isnan, nan
 from typing import Final
 
-_SLIGHT_V: Final = -0.008
 _CLEAR_V: Final = -0.025
 _HELD_HABIT_V: Final = -0.005
-_SLIGHT_AFTER_S: Final = 60.0
 _CLEAR_AFTER_S: Final = 20.0
 _SHORT_AFTER_S: Final = 120.0
 _SHORT_FALL_V: Final = 0.005
@@ -48,9 +46,8 @@ class Sag(IntEnum):
     """How sure the sag of one cell is."""
 
     NONE = 0
-    SLIGHT = 1
-    CLEAR = 2
-    SHORT = 3
+    CLEAR = 1
+    SHORT = 2
 
 
 class VoltageWitness:
@@ -73,7 +70,6 @@ class VoltageWitness:
         "_plateau_s",
         "_plateau_v",
         "_rest_s",
-        "_slight_s",
         "_slow_a",
         "_steady_a",
         "_steady_s",
@@ -101,7 +97,7 @@ class VoltageWitness:
         self._steady_s = 0.0
         self._rest_s: float | None = None
         self._at_s: float | None = None
-        self._slight_s = self._clear_s = 0.0
+        self._clear_s = 0.0
         self._clear_v = 0.0
         self._collapse = self._collapsed = -1
         self.sag = Sag.NONE
@@ -199,7 +195,7 @@ class VoltageWitness:
             return
         steady = self._steady(current_a, now_s)
         if not self._on_plateau(median_v, current_a, since_s, now_s) or not steady or balancing is None:
-            self._slight_s = self._clear_s = 0.0
+            self._clear_s = 0.0
             return
         habit_v, covariance = self._habit_v, self._covariance
         first = self._learned_s == 0.0
@@ -238,7 +234,6 @@ class VoltageWitness:
         self._judge(worst_v, since_s, now_s)
 
     def _judge(self, sag_v: float, since_s: float, now_s: float) -> None:
-        self._slight_s = min(self._slight_s + since_s, _SLIGHT_AFTER_S) if sag_v < _SLIGHT_V else 0.0
         if sag_v >= _CLEAR_V:
             self._clear_s = 0.0
         else:
@@ -251,8 +246,6 @@ class VoltageWitness:
             self.sag = Sag.SHORT
         elif self._clear_s >= _CLEAR_AFTER_S:
             self.sag = Sag.CLEAR
-        elif self._slight_s >= _SLIGHT_AFTER_S:
-            self.sag = Sag.SLIGHT
 
 
 def _without_leads(voltages_v: tuple[float | None, ...], median_v: float) -> tuple[float | None, ...]:
