@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from custom_components.jk_bms.battery.guardian import CAUSES, Assessment, Guardian, GuardianLevel
-from custom_components.jk_bms.battery.hazards import Kind
+from custom_components.jk_bms.battery.hazards import Kind, Level
 from custom_components.jk_bms.battery.protection import ProtectionConfig
 from custom_components.jk_bms.battery.thermal.interface import Cause, ThermalLevel
 from custom_components.jk_bms.bms.telemetry import BalanceAction, Chemistry
@@ -24,6 +24,10 @@ HIGH: dict[str, Any] = {"cells_v": (3.62,) * 16}
 
 def causes(assessment: Assessment) -> list[tuple[str, int]]:
     return [(finding.cause, int(finding.level)) for finding in assessment.findings]
+
+
+def found_of_heat(assessment: Assessment) -> list[int]:
+    return [finding.level for finding in assessment.findings if finding.key == "heat"]
 
 
 def test_a_healthy_pack() -> None:
@@ -88,6 +92,18 @@ def test_a_board_that_says_the_same_over_and_over_knows_nothing_of_heat() -> Non
     (heat,) = [finding for finding in assessment.findings if finding.key == "heat"]
     assert heat.level is GuardianLevel.CRITICAL, "what was known last is held"
     assert not pack.run(60, **HOT).monitoring_lost
+
+
+def test_temperatures_that_move_are_seen_whatever_stands_still() -> None:
+    pack = Watched()
+    pack.run(120, current_a=-0.1)
+    for number in range(2 * 600):
+        temperature_c = round(22 + number * 3 / 120, 1)
+        assessment = pack.frame(current_a=-0.1, temperature_1_c=temperature_c, temperature_2_c=22.0)
+        assert not assessment.monitoring_lost
+    assert ("data_frozen", 2) in causes(assessment)
+    assert found_of_heat(assessment) == [GuardianLevel.CRITICAL]
+    assert assessment.thermal.hottest_c == pytest.approx(52, abs=0.5)
 
 
 def test_being_blind_makes_nothing_better() -> None:
@@ -202,11 +218,11 @@ def test_restart_keeps_the_level_of_heat_also_while_no_probe_says_anything(tempe
     assert first.thermal.level is None
     assert (causes(first), first.level) == ([("heat_held", level)], level)
     held = again.run(600, **blind)
-    assert causes(held) == [("heat_held", level)]
-    assert held.findings[0].placeholders["raised_by"] == f"heat_{before.thermal.causes[0].cause}"
+    assert dict(causes(held)) == {"heat_held": level, "probe_lost": Level.WARNING}
+    (heat,) = [each for each in held.findings if each.key == "heat"]
+    assert heat.placeholders["raised_by"] == f"heat_{before.thermal.causes[0].cause}"
     assert again.run(10).thermal.level == level
-    ((_, restored),) = causes(again.frame())
-    assert restored == level
+    assert found_of_heat(again.frame()) == [level]
 
 
 @pytest.mark.parametrize("stored", [None, [], {"raised_by": "no cause"}, {"raised_by": ["heat_spike"], "probe": "x"}])

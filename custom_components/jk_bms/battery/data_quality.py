@@ -1,24 +1,26 @@
-"""Is the data alive, and can its temperatures be?
-
-Absent, broken and wrongly wired probes of JK boards read one of a few values, mostly from one frame to
-the next, while a real temperature drifts through them. Cells in thermal runaway heat by 4 to 25 K/s; nothing else comes
-near.
-"""
+"""Is the data alive, and which of the temperatures that a board can say are there?"""
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping
+from math import isfinite
+from operator import attrgetter
 from typing import Final
 
 from ..bms.telemetry import Telemetry
 
 PROBES: Final = ("temperature_1", "temperature_2", "temperature_4", "temperature_5")
 """The probes at the cells, by the names of their fields without the unit."""
-_RANGE_C: Final = (-40.0, 120.0)
-_SENTINELS_C: Final = frozenset({-40.0, -39.0, 0.0, 85.0, 100.0})
-"""What broken or absent probes read, as far as it lies within the range."""
-_SENTINEL_LEAP_K: Final = 5.0
-_LEAP_K: Final = 20.0
-_LEAP_K_PER_S: Final = 5.0
+MOSFETS: Final = "mos_temperature"
+"""The probe at the MOSFETs, likewise."""
+READINGS: Final = {probe: attrgetter(f"{probe}_c") for probe in (*PROBES, MOSFETS)}
+"""How to read each of a frame, in °C."""
+
+
+def temperatures_c(telemetry: Telemetry) -> dict[str, float]:
+    """Return what the probes of a frame read, whether it can be or not."""
+    said_c = {probe: reading(telemetry) for probe, reading in READINGS.items()}
+    return {probe: reading_c for probe, reading_c in said_c.items() if reading_c is not None and isfinite(reading_c)}
 
 
 class Pulse:
@@ -80,15 +82,12 @@ class Pulse:
 
 
 class Probes:
-    """What the temperature probes at the cells say, without what can't be."""
+    """What the probes say. `known` are those that were there before a restart."""
 
-    __slots__ = ("_at_s", "_known", "_last_c", "all_lost", "coldest", "leapt", "lost", "spread_k", "warmest")
+    __slots__ = ("_known", "all_lost", "coldest", "lost", "spread_k", "warmest")
 
-    def __init__(self) -> None:
-        self._last_c: list[float | None] = [None] * len(PROBES)
-        self._at_s = [0.0] * len(PROBES)
-        self._known = [False] * len(PROBES)
-        """Which have said something twice: one frame makes no probe that could be missed."""
+    def __init__(self, known: Collection[str] = ()) -> None:
+        self._known = set(known)
         self.coldest: tuple[float, str] | None = None
         self.warmest: tuple[float, str] | None = None
         self.spread_k: float | None = None
@@ -96,47 +95,28 @@ class Probes:
         self.lost: str | None = None
         """The first of those that have said something before, and don't now."""
         self.all_lost = False
-        self.leapt = False
-        """Whether one of them moved so far that it has to say so twice."""
+        """Whether this is all of those at the cells."""
 
-    def step(self, telemetry: Telemetry, now_s: float) -> None:
-        """Take a frame."""
-        readings_c = (
-            telemetry.temperature_1_c,
-            telemetry.temperature_2_c,
-            telemetry.temperature_4_c,
-            telemetry.temperature_5_c,
-        )
+    def step(self, said_c: Mapping[str, float]) -> None:
+        """Take those temperatures of a frame that are there."""
         coldest: tuple[float, str] | None = None
         warmest: tuple[float, str] | None = None
-        self.lost = None
-        self.leapt = False
-        for number, reading_c in enumerate(readings_c):
-            last_c = self._last_c[number]
-            if reading_c is None or not _can_be(reading_c, last_c, now_s - self._at_s[number]):
-                if self._known[number] and self.lost is None:
-                    self.lost = PROBES[number]
+        for probe in PROBES:
+            reading_c = said_c.get(probe)
+            if reading_c is None:
                 continue
-            if last_c is not None:
-                self._known[number] = True
-                self.leapt |= abs(reading_c - last_c) > _SENTINEL_LEAP_K
-            self._last_c[number], self._at_s[number] = reading_c, now_s
             if coldest is None or reading_c < coldest[0]:
-                coldest = reading_c, PROBES[number]
+                coldest = reading_c, probe
             if warmest is None or reading_c >= warmest[0]:
-                warmest = reading_c, PROBES[number]
+                warmest = reading_c, probe
+        self._known.update(said_c)
         self.coldest, self.warmest = coldest, warmest
-        self.all_lost = self.lost is not None and warmest is None
+        self.lost = None
+        if len(said_c) < len(self._known):
+            self.lost = next(probe for probe in READINGS if probe in self._known and probe not in said_c)
+        self.all_lost = warmest is None and self.lost not in (None, MOSFETS)
         # Of several probes the warmest is never the coldest, even if they say the same.
         if coldest is None or warmest is None or coldest[1] == warmest[1]:
             self.spread_k = None
         else:
             self.spread_k = round(warmest[0] - coldest[0], 3)
-
-
-def _can_be(reading_c: float, last_c: float | None, passed_s: float) -> bool:
-    if not _RANGE_C[0] <= reading_c <= _RANGE_C[1]:
-        return False
-    if reading_c in _SENTINELS_C:
-        return last_c is not None and abs(reading_c - last_c) <= _SENTINEL_LEAP_K
-    return last_c is None or abs(reading_c - last_c) <= _LEAP_K + _LEAP_K_PER_S * passed_s

@@ -1,7 +1,8 @@
 """What is wrong with a pack, all in all: protection and heat, in one order of levels.
 
-The levels of heat are those of hazards, and emergency is one more. What is known worst is held while nothing new is:
-being blind never makes a pack look better.
+The levels of heat are those of hazards, and emergency is one more. Heat is judged first: a reading that its gates don't
+take for a temperature is none to protection either, but a probe that is lost. What is known worst is held while nothing
+new is: being blind never makes a pack look better.
 """
 
 from __future__ import annotations
@@ -10,11 +11,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from enum import IntEnum
 from math import isfinite
-from operator import attrgetter
 from typing import Final
 
 from ..bms.telemetry import BalanceAction, Chemistry, Settings, Telemetry
-from .data_quality import PROBES
+from .data_quality import MOSFETS, PROBES, READINGS
 from .hazards import Hazard, Kind
 from .protection import ProtectionAssessment, ProtectionConfig, ProtectionEngine
 from .thermal.chosen import HeatThresholds
@@ -37,7 +37,7 @@ _CAPACITIES_AH: Final = (1.0, 5000.0)
 _MOS_LIMITS_C: Final = (50.0, 150.0)
 _PLACES: Final = ("probe", "cell")
 _LOST_AFTER_PERIODS: Final = 3.0
-_READINGS: Final = {probe: attrgetter(f"{probe}_c") for probe in PROBES}
+_STANDS_STILL_S: Final = 60.0
 
 
 class GuardianLevel(IntEnum):
@@ -98,8 +98,8 @@ class Guardian:
         self._config = config
         self._chosen_heat = heat or {}
         self._latched = frozenset(_texts(known.get("latched")))
-        self._protection = ProtectionEngine(config, self._latched, heard_chemistry=_chemistry(known.get("chemistry")))
         self._probes = tuple([probe for probe in _texts(known.get("probes")) if probe in PROBES])
+        self._protection = ProtectionEngine(config, self._latched, self._probes, _chemistry(known.get("chemistry")))
         self._absent = [probe for probe in PROBES if probe not in self._probes]
         self._chemistry = self._protection.chemistry
         self._thermal_config = _thermal_config(self._chemistry, None, self._chosen_heat)
@@ -110,6 +110,9 @@ class Guardian:
         self._raised_by = _raised_by(known.get(RAISED_BY))
         """What raised it, with where that was; empty if that was forgotten."""
         self._heat_waits = False
+        self._said_c: tuple[float | None, ...] = ()
+        self._moved_s = 0.0
+        """When one of the temperatures was last another than before."""
 
     @property
     def limits(self) -> Mapping[Kind, Limits]:
@@ -129,12 +132,12 @@ class Guardian:
         if settings is not self._settings or self._protection.chemistry is not self._chemistry:
             self._settings, self._chemistry = settings, self._protection.chemistry
             self._adapt(self._chemistry, settings)
-        if found := [probe for probe in self._absent if _READINGS[probe](telemetry) is not None]:
+        if found := [probe for probe in self._absent if READINGS[probe](telemetry) is not None]:
             # In the order in which they turn up: what has been learned of the others stays theirs.
             self._probes += tuple(found)
             self._absent = [probe for probe in self._absent if probe not in found]
         sample = ThermalSample(
-            probes_c=tuple([_READINGS[probe](telemetry) for probe in self._probes]),
+            probes_c=tuple([READINGS[probe](telemetry) for probe in self._probes]),
             mos_temperature_c=telemetry.mos_temperature_c,
             current_a=telemetry.current_a,
             cell_voltages_v=telemetry.cell_voltages_v,
@@ -142,10 +145,15 @@ class Guardian:
             balancing_cells=() if telemetry.balance_action is BalanceAction.OFF else None,
             ambient_c=ambient_c,
         )
-        protection = self._protection.step(telemetry, settings, now_s)
-        # A board that says the same over and over says nothing: heat must not look as if it had stopped.
-        frozen = any(hazard.kind is Kind.DATA_FROZEN for hazard in protection.hazards)
-        return self._assess(protection, self._thermal.step(None if frozen else sample, now_s), now_s)
+        said_c = *sample.probes_c, sample.mos_temperature_c
+        if said_c != self._said_c:
+            self._said_c, self._moved_s = said_c, now_s
+        # Temperatures that stand still with the rest of a board say nothing: heat must not look as if it had stopped.
+        frozen = self._protection.frozen and now_s - self._moved_s > _STANDS_STILL_S
+        thermal = self._thermal.step(None if frozen else sample, now_s)
+        gated_c = {**dict(zip(self._probes, thermal.temperatures_c, strict=False)), MOSFETS: thermal.mos_temperature_c}
+        believed_c = {probe: reading_c for probe, reading_c in gated_c.items() if reading_c is not None}
+        return self._assess(self._protection.step(telemetry, settings, now_s, believed_c), thermal, now_s)
 
     def wants_another(self) -> bool:
         """Return whether the next frame is wanted at once: what the last one said may be grave, but says it alone."""

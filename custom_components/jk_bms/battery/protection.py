@@ -18,7 +18,7 @@ doesn't say it, overcharged cells look like those of another one. So is the last
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from math import inf, isfinite
 from typing import Final
@@ -26,7 +26,7 @@ from typing import Final
 from ..bms.alarms import Alarm, alarms
 from ..bms.telemetry import Chemistry, Settings, Telemetry
 from .chemistry import chemistry_of
-from .data_quality import Probes, Pulse
+from .data_quality import MOSFETS, Probes, Pulse, temperatures_c
 from .debounce import Bounds, Pace, Watch
 from .hazards import Family, Hazard, Kind, Level
 from .thresholds import PACES, Limits, Thresholds, Zones, zones
@@ -38,9 +38,6 @@ _CELL_JUMP_RATE: Final = 0.1
 """A cell that jumps in one frame, while the current changed by less than this rate, has to say it twice."""
 _MISMATCH_V: Final = 0.25
 _MISMATCH_SHARE: Final = 0.005
-_COLDEST_MOS_C: Final = -40.0
-_WARMEST_MOS_C: Final = 200.0
-_MOS_LEAP_K: Final = 5.0
 _FLOWS_A: Final = 1.0
 """The boards' zero may be off by that much."""
 _REST_RATE: Final = 0.05
@@ -115,13 +112,15 @@ class ProtectionAssessment:
 class ProtectionEngine:
     """Watches one pack.
 
-    `latched` is what was critical and not acknowledged before a restart, and `heard_chemistry` what was known by then.
+    Of before a restart: `latched` is what was critical and not acknowledged, `probes` are those it had, and
+    `heard_chemistry` is what was known by then.
     """
 
     def __init__(
         self,
         config: ProtectionConfig,
         latched: frozenset[str] = frozenset(),
+        probes: Collection[str] = (),
         heard_chemistry: Chemistry | None = None,
     ) -> None:
         self.config: Final = config
@@ -141,7 +140,7 @@ class ProtectionEngine:
         self._alarm_bits = 0
         """Those that there are watches for."""
         self._pulse = Pulse()
-        self._probes = Probes()
+        self._probes = Probes(probes)
         self._now_s = self._judged_s = -inf
         self._present_s: dict[Kind, float] = {}
         """When what comes and goes was last there."""
@@ -168,8 +167,22 @@ class ProtectionEngine:
                 self.heard_chemistry = chemistry_of(telemetry, settings) or self.heard_chemistry
             self._derive()
 
-    def step(self, telemetry: Telemetry, settings: Settings | None, now_s: float) -> ProtectionAssessment:
-        """Take a frame at a monotonic time in seconds, and the settings as last read; return what is wrong."""
+    @property
+    def frozen(self) -> bool:
+        """Whether the board, as of the last frame, says the same over and over."""
+        return self._watches[Kind.DATA_FROZEN].level is not Level.OK
+
+    def step(
+        self,
+        telemetry: Telemetry,
+        settings: Settings | None,
+        now_s: float,
+        believed_c: Mapping[str, float] | None = None,
+    ) -> ProtectionAssessment:
+        """Take a frame at a monotonic time in seconds, and the settings as last read; return what is wrong.
+
+        `believed_c` are those of its temperatures, by probe, that can be; all that it says if nobody has looked.
+        """
         now_s = self._now_s = max(now_s, self._now_s)
         self.identify(telemetry, settings)
         before = self._pulse.last
@@ -179,7 +192,7 @@ class ProtectionEngine:
         self._watches[Kind.DATA_FROZEN].step(frozen_s, now_s, value=frozen_s)
         if news:
             self._judged_s = now_s
-            self._judge(telemetry, before, now_s)
+            self._judge(telemetry, before, temperatures_c(telemetry) if believed_c is None else believed_c, now_s)
         return self._assess()
 
     def stale(self, now_s: float) -> ProtectionAssessment:
@@ -210,14 +223,16 @@ class ProtectionEngine:
     def _age(self, silent_s: float, now_s: float) -> None:
         self._watches[Kind.DATA_STALE].step(silent_s, now_s, value=silent_s)
 
-    def _judge(self, telemetry: Telemetry, before: Telemetry | None, now_s: float) -> None:
+    def _judge(
+        self, telemetry: Telemetry, before: Telemetry | None, believed_c: Mapping[str, float], now_s: float
+    ) -> None:
         current_a = self._judge_current(telemetry, now_s)
         self._judge_cells(telemetry, before, current_a, now_s)
         if current_a is None:
             charges, discharges = telemetry.charge_mosfet is True, telemetry.discharge_mosfet is True
         else:
             charges, discharges = current_a > _FLOWS_A, current_a < -_FLOWS_A
-        self._judge_temperatures(telemetry, before, now_s, charges=charges, discharges=discharges)
+        self._judge_temperatures(believed_c, now_s, charges=charges, discharges=discharges)
         self._judge_alarms(telemetry, current_a, now_s)
         self._watches[Kind.LIMITS_UNKNOWN].step(self._zones is None, now_s)
 
@@ -360,13 +375,13 @@ class ProtectionEngine:
         return nominal_ah or telemetry.full_charge_capacity_ah or None
 
     def _judge_temperatures(
-        self, telemetry: Telemetry, before: Telemetry | None, now_s: float, *, charges: bool, discharges: bool
+        self, believed_c: Mapping[str, float], now_s: float, *, charges: bool, discharges: bool
     ) -> None:
         watches, probes = self._watches, self._probes
-        probes.step(telemetry, now_s)
+        probes.step(believed_c)
         watches[Kind.PROBE_LOST].step(2 if probes.all_lost else probes.lost is not None, now_s, probe=probes.lost)
         if probes.coldest and probes.warmest:
-            only_charges, trusted = charges and not discharges, not probes.leapt
+            only_charges = charges and not discharges
             coldest_c, coldest = probes.coldest
             warmest_c, warmest = probes.warmest
             for kind, danger, value_c, probe, up_to in (
@@ -378,14 +393,11 @@ class ProtectionEngine:
             ):
                 watch, harms = watches[kind], up_to is Level.CRITICAL
                 if not watch.is_calm_at(danger) and (self._is_gone(kind, now_s, present=harms) or harms):
-                    watch.step(danger, now_s, value=value_c, probe=probe, up_to=up_to, trusted=trusted)
+                    watch.step(danger, now_s, value=value_c, probe=probe, up_to=up_to)
         if probes.spread_k is not None and probes.warmest:
             watches[Kind.PROBE_SPREAD].step(probes.spread_k, now_s, value=probes.spread_k, probe=probes.warmest[1])
-        mos_c = telemetry.mos_temperature_c
-        if mos_c is not None and _COLDEST_MOS_C <= mos_c <= _WARMEST_MOS_C:
-            before_c = None if before is None else before.mos_temperature_c
-            leapt = before_c is not None and abs(mos_c - before_c) > _MOS_LEAP_K
-            watches[Kind.MOS_HOT].step(mos_c, now_s, value=mos_c, probe="mos_temperature", trusted=not leapt)
+        if (mos_c := believed_c.get(MOSFETS)) is not None:
+            watches[Kind.MOS_HOT].step(mos_c, now_s, value=mos_c, probe=MOSFETS)
 
     def _judge_alarms(self, telemetry: Telemetry, current_a: float | None, now_s: float) -> None:
         if telemetry.alarm_bits is None:

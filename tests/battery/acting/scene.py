@@ -88,6 +88,8 @@ def heat(
         sag_cell=None,
         mos_cooling_poor=False,
         cooling_helps=helps,
+        temperatures_c=(),
+        mos_temperature_c=None,
         probe_faults=(),
         blind_since_s=blind_since_s,
         confirmation_wanted=False,

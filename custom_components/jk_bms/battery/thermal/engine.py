@@ -122,6 +122,7 @@ class ThermalEngine:
 
     __slots__ = (
         "_accepted_s",
+        "_believed_c",
         "_common_c",
         "_config",
         "_crossings",
@@ -137,6 +138,7 @@ class ThermalEngine:
         "_median_c",
         "_model",
         "_mos_ahead_c",
+        "_mos_c",
         "_mos_gate",
         "_mosfets",
         "_predicted_c",
@@ -175,6 +177,8 @@ class ThermalEngine:
         self._median_c: float | None = None
         self._common_c: float | None = None
         self._accepted_s: float | None = None
+        self._believed_c: tuple[float | None, ...] = ()
+        self._mos_c: float | None = None
         self._heated_s = _NEVER
         self._step_c = 1.0
         self._spread_s = [0.0, 0.0]
@@ -271,7 +275,10 @@ class ThermalEngine:
         self._waiting = any(probe.waits(now_s, self._step_c) for probe in self._probes)
         for probe in missing + waiting:
             probe.miss(now_s, stopping=self._ladder.level >= ThermalLevel.STOP)
-        self._mos_gate.step(_finite(sample.mos_temperature_c), now_s, 0.0, median_c)
+        self._mos_gate.step(_finite(mos_c), now_s, 0.0, median_c)
+        self._waiting |= self._mos_gate.waits(now_s)
+        self._believed_c = tuple([probe.gate.believed_c(now_s) for probe in self._probes])
+        self._mos_c = self._mos_gate.believed_c(now_s)
 
     def _take(self, probe: Probe, now_s: float) -> None:
         value_c = probe.gate.accepted_c or 0.0  # it has just accepted one
@@ -562,6 +569,8 @@ class ThermalEngine:
             cooling_helps=hottest_c is not None
             and (ambient_c is None or hottest_c - ambient_c > _FAN_GAIN_C)
             and (hottest_c >= _COLD_C or not self._heated(now_s)),
+            temperatures_c=self._believed_c,
+            mos_temperature_c=self._mos_c,
             probe_faults=tuple(
                 ProbeFault(index, probe.gate.fault, probe.gate.fault_since_s)
                 for index, probe in enumerate(self._probes)

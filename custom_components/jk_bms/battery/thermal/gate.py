@@ -339,6 +339,10 @@ class ProbeGate:
         """When that was first said."""
         return self._fault_s
 
+    def believed_c(self, now_s: float) -> float | None:
+        """Return the temperature of this very frame; None if it had none that may speak for a level."""
+        return self.accepted_c if self.accepted_s == now_s and self.counts(now_s) else None
+
     def counts(self, now_s: float) -> bool:
         """Return whether its temperature may speak for a level."""
         return (

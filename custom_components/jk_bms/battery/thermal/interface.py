@@ -144,6 +144,10 @@ class ThermalAssessment:
     """The MOSFETs run far hotter than their current usually makes them."""
     cooling_helps: bool
     """Moving air would cool: the pack is warmer than the room, or the room is unknown, and nobody heats it."""
+    temperatures_c: tuple[float | None, ...]
+    """Of each probe, as of the last frame; None where it is not to be believed."""
+    mos_temperature_c: float | None
+    """Likewise."""
     probe_faults: tuple[ProbeFault, ...]
     blind_since_s: float | None
     """Time of the last frame with a temperature, once that is a minute ago: monitoring is lost."""
