@@ -350,6 +350,74 @@ def test_a_changed_setting_ends_no_event(changes: dict[str, Any]) -> None:
     assert after.thermal.difference_c == pytest.approx(before.thermal.difference_c, abs=0.5)
 
 
+BLIND = {"temperature_1_c": None, "temperature_2_c": None}
+
+
+def cooled() -> Watched:
+    """Return a pack of which the emergency may be ended by hand."""
+    pack = Watched()
+    pack.run(10, **VERY_HOT)
+    for temperature_c in range(66, 30, -1):
+        pack.run(20, temperature_1_c=temperature_c, temperature_2_c=temperature_c)
+    pack.run(3700, temperature_1_c=30.0, temperature_2_c=30.0)
+    return pack
+
+
+@pytest.mark.parametrize("sure", [True, False])
+def test_an_emergency_does_not_end_by_hand_while_nobody_sees_the_pack(*, sure: bool) -> None:
+    pack = cooled()
+    assert pack.silence(61).monitoring_lost
+    assert not pack.guardian.reset(pack.now_s, sure=sure)
+    assert pack.run(1, temperature_1_c=30.0, temperature_2_c=30.0).level is GuardianLevel.EMERGENCY
+    assert pack.guardian.reset(pack.now_s, sure=sure)
+
+
+def test_an_hour_of_blindness_is_no_hour_of_coolness() -> None:
+    pack = Watched()
+    pack.run(10, **VERY_HOT)
+    for temperature_c in range(66, 30, -1):
+        pack.run(20, temperature_1_c=temperature_c, temperature_2_c=temperature_c)
+    pack.silence(3600)
+    assert not pack.guardian.reset(pack.now_s)
+    pack.run(10, temperature_1_c=30.0, temperature_2_c=30.0)
+    assert not pack.guardian.reset(pack.now_s)
+    assert not pack.guardian.reset(pack.now_s, sure=True), "the probes answer: they say when it is cool"
+
+
+def test_an_emergency_of_burnt_probes_ends_when_somebody_has_looked() -> None:
+    pack = Watched()
+    pack.run(10, **VERY_HOT)
+    assert pack.run(3500, **BLIND).level is GuardianLevel.EMERGENCY
+    assert not pack.guardian.reset(pack.now_s, sure=True)
+    pack.run(200, **BLIND)
+    assert not pack.guardian.reset(pack.now_s)
+    assert pack.guardian.reset(pack.now_s, sure=True)
+    assert "heat" not in {finding.key for finding in pack.run(60, **BLIND).findings}
+    assert "heat" not in {finding.key for finding in pack.restarted().run(60, **BLIND).findings}
+    assert not pack.guardian.reset(pack.now_s, sure=True)
+
+
+def test_an_emergency_of_probes_that_never_answer_after_a_restart_ends_when_somebody_has_looked() -> None:
+    pack = Watched()
+    pack.run(10, **VERY_HOT)
+    again = pack.restarted()
+    assert again.run(60, **BLIND).level is GuardianLevel.EMERGENCY
+    assert not again.guardian.reset(again.now_s)
+    assert again.guardian.reset(again.now_s, sure=True)
+    assert "heat" not in {finding.key for finding in again.run(1, **BLIND).findings}
+
+
+def test_a_pack_that_is_asked_seldom_is_seen_for_longer() -> None:
+    pack = Watched(ProtectionConfig(frame_period_s=300))
+    pack.run(10, **VERY_HOT)
+    for minute in range(0, 25 * 60, 5):
+        pack.now_s += 300
+        temperature_c = max(30.0, 66.0 - minute / 5)
+        pack.run(0.5, temperature_1_c=temperature_c, temperature_2_c=temperature_c)
+    pack.silence(290)
+    assert pack.guardian.reset(pack.now_s)
+
+
 @pytest.mark.parametrize("action", [None, *BalanceAction])
 def test_balancers(action: BalanceAction | None) -> None:
     guardian = Guardian(ProtectionConfig())

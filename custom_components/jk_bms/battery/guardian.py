@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from enum import IntEnum
-from math import isfinite
+from math import inf, isfinite
 from typing import Final
 
 from ..bms.telemetry import BalanceAction, Chemistry, Settings, Telemetry
@@ -38,6 +38,8 @@ _MOS_LIMITS_C: Final = (50.0, 150.0)
 _PLACES: Final = ("probe", "cell")
 _LOST_AFTER_PERIODS: Final = 3.0
 _STANDS_STILL_S: Final = 60.0
+_SEEN_FOR_S: Final = 60.0
+_LOOK_AFTER_S: Final = 3600.0
 
 
 class GuardianLevel(IntEnum):
@@ -172,9 +174,20 @@ class Guardian:
         self._latched = self._protection.acknowledge().latched
         self._thermal.acknowledge()
 
-    def reset(self, now_s: float) -> bool:
-        """End an emergency by hand; return whether that could be, for the pack has been cool for an hour."""
-        return self._thermal.reset(now_s)
+    def reset(self, now_s: float, *, sure: bool = False) -> bool:
+        """End an emergency by hand; return whether that could be.
+
+        It can once the pack has been cool for an hour and is still seen to be. Burnt probes never say so: after an hour
+        in which no temperature was known, or if none has been since the start, `sure` says that somebody has looked.
+        """
+        heard_s = self._thermal.heard_s
+        unheard_s = inf if heard_s is None else now_s - heard_s
+        looked = sure and unheard_s >= _LOOK_AFTER_S
+        blind = unheard_s > max(_SEEN_FOR_S, _LOST_AFTER_PERIODS * self._config.frame_period_s)
+        if (blind and not looked) or not self._thermal.reset(now_s, sure=looked):
+            return False
+        self._heat = GuardianLevel.OK
+        return True
 
     def state(self) -> dict[str, object]:
         """Return what has to be kept over a restart, for JSON."""

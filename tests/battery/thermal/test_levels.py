@@ -110,6 +110,46 @@ def test_level_4_ends_by_hand_after_an_hour_below() -> None:
     assert not clock.ladder.reset(clock.now_s)
 
 
+@pytest.mark.parametrize(("level", "left_min"), [(REDUCE, 13), (STOP, 28)])
+def test_what_was_in_a_gap_nobody_knows(level: ThermalLevel, left_min: int) -> None:
+    clock = Clock()
+    clock.run(1, level, rising=True)
+    clock.run(1)
+    clock.now_s += 3600.0
+    assert clock.run(left_min - 1) is level
+    assert clock.run(2) < level
+
+
+def test_a_pack_that_is_asked_seldom_comes_down_too() -> None:
+    clock = Clock()
+    clock.run(1, COOL)
+    for _ in range(14):
+        clock.now_s += 590.0
+        assert clock.run(1 / 6) is COOL
+    clock.now_s += 590.0
+    assert clock.run(1 / 6) is NORMAL
+
+
+def test_an_hour_without_frames_is_no_hour_of_coolness() -> None:
+    clock = Clock()
+    clock.run(1, EMERGENCY, hot=True)
+    clock.run(1)
+    clock.now_s += 3600.0
+    clock.run(1)
+    assert not clock.ladder.reset(clock.now_s)
+    clock.run(58)
+    assert clock.ladder.reset(clock.now_s)
+
+
+def test_who_is_sure_ends_level_4_and_no_other() -> None:
+    clock = Clock()
+    clock.run(1, STOP, hot=True)
+    assert not clock.ladder.reset(clock.now_s, sure=True)
+    clock.run(1, EMERGENCY, hot=True)
+    assert clock.ladder.reset(clock.now_s, sure=True)
+    assert clock.ladder.level is NORMAL
+
+
 def test_level_outlasts_a_restart() -> None:
     clock = Clock()
     clock.run(1, STOP, local=True)

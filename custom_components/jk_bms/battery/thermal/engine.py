@@ -596,9 +596,14 @@ class ThermalEngine:
         """Somebody has seen it: a level 3 that came from one spot may end by itself now."""
         self._ladder.acknowledge()
 
-    def reset(self, now_s: float) -> bool:
-        """End level 4 by hand; return whether it had been cool for an hour."""
-        return self._ladder.reset(now_s)
+    def reset(self, now_s: float, *, sure: bool = False) -> bool:
+        """End level 4 by hand; return whether it had been cool for an hour, or somebody is sure of it."""
+        return self._ladder.reset(now_s, sure=sure)
+
+    @property
+    def heard_s(self) -> float | None:
+        """When a temperature was last known; None if none has been yet."""
+        return self._accepted_s
 
 
 def _model(config: ThermalConfig, learned: tuple[float, ...]) -> PackModel:
