@@ -227,6 +227,21 @@ def test_says_which_cell_and_what_is_the_limit() -> None:
     assert hazard.placeholders == {"probe": "temperature_2", "value": "56.0", "limit": "55.0"}
 
 
+@pytest.mark.parametrize(
+    ("frame", "kind", "cell"),
+    [
+        (volts(3.5, 3.2), Kind.SPREAD_TOP, 3),
+        (volts(3.2, 2.95), Kind.SPREAD_BOTTOM, 5),
+    ],
+)
+def test_a_spread_is_that_of_the_cell_which_is_at_the_end_first(frame: Frame, kind: Kind, cell: int) -> None:
+    life = Life(BARE)
+    life.run(61, **frame)
+    hazard = life.hazard(kind)
+    assert hazard
+    assert hazard.cell == cell
+
+
 def test_cold_is_a_hazard_only_to_what_flows() -> None:
     life = Life()
     life.run(300, current_a=0.5, **probes(-3))

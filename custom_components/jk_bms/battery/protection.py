@@ -286,8 +286,7 @@ class ProtectionEngine:
         self._judge_cell(Kind.CELL_HIGH, highest_v, highest_v, telemetry, before, now_s, whole=whole)
         self._judge_cell(Kind.CELL_LOW, lowest_v, -lowest_v, telemetry, before, now_s, whole=whole)
         if self._zones is not None:
-            number, capacity_ah = cells.index(highest_v) + 1, self._capacity_ah(telemetry)
-            self._judge_spread(self._zones, highest_v, lowest_v, number, current_a, capacity_ah, now_s, whole=whole)
+            self._judge_spread(self._zones, highest_v, lowest_v, telemetry, current_a, now_s, whole=whole)
 
     def _is_gone(self, kind: Kind, now_s: float, *, present: bool) -> bool:
         """Return whether what comes and goes hasn't been there for a while."""
@@ -347,25 +346,26 @@ class ProtectionEngine:
         spans: Zones,
         highest_v: float,
         lowest_v: float,
-        cell: int,
+        telemetry: Telemetry,
         current_a: float | None,
-        capacity_ah: float | None,
         now_s: float,
         *,
         whole: bool,
     ) -> None:
         watches = self._watches
+        cells, capacity_ah = telemetry.cell_voltages_v, self._capacity_ah(telemetry)
         spread_v = round(highest_v - lowest_v, 6)
-        for kind, says in (
-            (Kind.SPREAD_TOP, highest_v >= spans.top_v),
-            (Kind.SPREAD_BOTTOM, lowest_v <= spans.bottom_v),
+        for kind, says, first_v in (
+            (Kind.SPREAD_TOP, highest_v >= spans.top_v, highest_v),
+            (Kind.SPREAD_BOTTOM, lowest_v <= spans.bottom_v, lowest_v),
         ):
             if says:
-                watches[kind].step(spread_v, now_s, value=spread_v, cell=cell, whole=whole)
+                watches[kind].step(spread_v, now_s, value=spread_v, cell=cells.index(first_v) + 1, whole=whole)
             elif whole:
                 watches[kind].leave(now_s)
         rests = current_a is not None and capacity_ah is not None and abs(current_a) < _REST_RATE * capacity_ah
         if rests and spans.plateau_v[0] <= lowest_v and highest_v <= spans.plateau_v[1]:
+            cell = cells.index(highest_v) + 1
             watches[Kind.SPREAD_PLATEAU].step(spread_v, now_s, value=spread_v, cell=cell, whole=whole)
         else:
             watches[Kind.SPREAD_PLATEAU].pause()
