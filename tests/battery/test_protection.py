@@ -325,9 +325,9 @@ def test_a_spread_at_rest_stays_until_it_is_seen_at_rest_again() -> None:
     assert life.level(Kind.SPREAD_PLATEAU) is Level.OK
 
 
-@pytest.mark.parametrize("alarm", Alarm)
+@pytest.mark.parametrize("alarm", sorted(ALARM_LEVELS))
 def test_alarms_of_the_board(alarm: Alarm) -> None:
-    life = Life(config=ProtectionConfig(ignored_alarms=frozenset()))
+    life = Life()
     life.run(70, alarm_bits=1 << alarm, current_a=-10.0 if alarm is Alarm.DISCHARGE_UNDERTEMPERATURE else 10.0)
     (hazard,) = life.assessment.hazards
     assert (hazard.level, hazard.alarm, hazard.key) == (ALARM_LEVELS[alarm], alarm, f"bms_alarm_{alarm.key}")
@@ -366,6 +366,7 @@ def test_the_board_holds_back_in_the_cold_what_nobody_asks_for(alarm: Alarm, har
 
 def test_the_default_password_is_no_hazard() -> None:
     life = Life()
+    assert set(Alarm) - ALARM_LEVELS.keys() == {Alarm.DEFAULT_PASSWORD}
     life.run(300, alarm_bits=1 << Alarm.DEFAULT_PASSWORD)
     assert life.assessment == ProtectionAssessment()
 

@@ -46,13 +46,12 @@ _GONE_AFTER_S: Final = 5.0
 """What comes and goes is gone after so long."""
 
 ALARM_LEVELS: Final[Mapping[Alarm, Level]] = {
-    **dict.fromkeys(Alarm, Level.CRITICAL),
+    **dict.fromkeys(set(Alarm) - {Alarm.DEFAULT_PASSWORD}, Level.CRITICAL),
     **dict.fromkeys((Alarm.LEAD_RESISTANCE, Alarm.CELL_COUNT, Alarm.PCL_MODULE), Level.WARNING),
-    **dict.fromkeys(
-        (Alarm.TEMPERATURE_SENSOR, Alarm.GPS_DISCONNECTED, Alarm.GPS_LOCK, Alarm.DEFAULT_PASSWORD), Level.ADVISORY
-    ),
+    **dict.fromkeys((Alarm.TEMPERATURE_SENSOR, Alarm.GPS_DISCONNECTED, Alarm.GPS_LOCK), Level.ADVISORY),
 }
-"""What an alarm of the board is as a hazard."""
+"""What an alarm of the board is as a hazard; the default password, which healthy packs have, is none."""
+_NO_HAZARD: Final = 1 << Alarm.DEFAULT_PASSWORD
 
 _HOLDS_BACK: Final[Mapping[Alarm, int]] = {Alarm.CHARGE_UNDERTEMPERATURE: 1, Alarm.DISCHARGE_UNDERTEMPERATURE: -1}
 """Alarms that are grave only as long as a current flows in that direction: else nobody is harmed by the cold."""
@@ -89,8 +88,6 @@ class ProtectionConfig:
     """How often a frame is to be expected."""
     rated_current_a: float | None = None
     """By the board's model; three times that can't be a current."""
-    ignored_alarms: frozenset[Alarm] = frozenset({Alarm.DEFAULT_PASSWORD})
-    """Alarms of the board that are no hazard: the default password is what healthy packs have."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +128,6 @@ class ProtectionEngine:
         self._settings: Settings | None = None
         self._said_chemistry: Chemistry | None = None
         self._zones: Zones | None = None
-        self._ignored_bits = sum(1 << alarm for alarm in config.ignored_alarms)
         self._watches: Final = {
             **{kind: Watch(pace, bounds) for kind, (pace, bounds) in _FINDINGS.items()},
             **{kind: Watch(pace, _OFF) for kind, pace in PACES.items()},
@@ -402,7 +398,7 @@ class ProtectionEngine:
     def _judge_alarms(self, telemetry: Telemetry, current_a: float | None, now_s: float) -> None:
         if telemetry.alarm_bits is None:
             return
-        bits = telemetry.alarm_bits & ~self._ignored_bits
+        bits = telemetry.alarm_bits & ~_NO_HAZARD
         if not (bits or self._alarms):
             return
         if bits != self._alarm_bits:

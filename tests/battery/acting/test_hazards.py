@@ -71,7 +71,7 @@ def test_only_what_needs_both_currents_stopped_asks_for_both() -> None:
         assert scene.orders == expected
 
 
-@pytest.mark.parametrize("alarm", list(Alarm))
+@pytest.mark.parametrize("alarm", sorted(ALARM_LEVELS))
 def test_what_an_alarm_of_the_board_leads_to(alarm: Alarm) -> None:
     """By the table of the guide: over-voltage never bars the discharge, under-voltage never the charge."""
     name = alarm.key
