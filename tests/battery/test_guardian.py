@@ -225,6 +225,21 @@ def test_restart_keeps_the_level_of_heat_also_while_no_probe_says_anything(tempe
     assert found_of_heat(again.frame()) == [level]
 
 
+def test_probes_that_are_all_broken_are_missed_after_a_restart_too() -> None:
+    blind: dict[str, Any] = {"temperature_1_c": None, "temperature_2_c": None}
+    pack = Watched()
+    pack.run(10)
+    assert pack.run(90, **blind).monitoring_lost
+    again = pack.restarted()
+    assert not again.run(59, **blind).monitoring_lost
+    after = again.run(5, **blind)
+    assert after.monitoring_lost
+    assert ("probe_lost", Level.WARNING) in causes(after)
+    assert not again.run(1).monitoring_lost
+    never = Watched()
+    assert not never.run(600, **blind).monitoring_lost, "nobody can miss what was never there"
+
+
 @pytest.mark.parametrize("stored", [None, [], {"raised_by": "no cause"}, {"raised_by": ["heat_spike"], "probe": "x"}])
 def test_what_raised_a_level_is_left_out_where_it_cannot_be_read(stored: object) -> None:
     pack = Watched()

@@ -538,7 +538,9 @@ class ThermalEngine:
         self, causes: tuple[ThermalCause, ...], counting: list[int], sample: ThermalSample | None, now_s: float
     ) -> ThermalAssessment:
         last_s = self._accepted_s
-        blind_s = None if last_s is None or now_s - last_s <= _BLIND_AFTER_S else last_s
+        # Probes that have said nothing yet, such as since a restart, are silent since then.
+        heard_s = self._first_s if last_s is None and self._probes else last_s
+        blind_s = None if heard_s is None or now_s - heard_s <= _BLIND_AFTER_S else heard_s
         unknown = last_s is None or now_s - last_s > _UNKNOWN_AFTER_S
         probes = [(index, self._probes[index]) for index in counting]
         hottest_c = max((probe.fast.level_c for _, probe in probes), default=None)

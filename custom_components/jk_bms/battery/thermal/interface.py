@@ -150,6 +150,7 @@ class ThermalAssessment:
     """Likewise."""
     probe_faults: tuple[ProbeFault, ...]
     blind_since_s: float | None
-    """Time of the last frame with a temperature, once that is a minute ago: monitoring is lost."""
+    """Time of the last frame with a temperature, or of the first without one, once that is a minute ago: monitoring is
+    lost. None as long as no probe was ever there."""
     confirmation_wanted: bool
     """A first sample waits for a second one: ask for the next frame at once."""
