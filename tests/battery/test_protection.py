@@ -593,6 +593,25 @@ def test_a_pack_that_is_asked_seldom() -> None:
     assert life.level(Kind.CELL_HIGH) is Level.WARNING
 
 
+@pytest.mark.parametrize("period_s", [0.5, 10, 30, 60, 600])
+def test_frames_that_come_on_time_again_end_stale_data(period_s: float) -> None:
+    life = Life(config=ProtectionConfig(frame_period_s=period_s))
+
+    def frame(after_s: float) -> Level:
+        waited_s = 5.0
+        while waited_s < after_s:
+            life.silence(5)
+            waited_s += 5
+        life.frame(after_s=after_s - (waited_s - 5), current_a=life.now_s % 7)
+        return life.level(Kind.DATA_STALE)
+
+    frame(period_s)
+    assert frame(max(700, 5 * period_s)) is Level.WARNING
+    frames = max(3, 1 + int(30 / period_s))
+    assert [frame(period_s) for _ in range(frames)] == [Level.WARNING] * (frames - 1) + [Level.ADVISORY]
+    assert [frame(period_s) for _ in range(frames)] == [Level.ADVISORY] * (frames - 1) + [Level.OK]
+
+
 def test_a_frame_that_comes_twice_is_one_frame() -> None:
     life = Life()
     life.run(5)

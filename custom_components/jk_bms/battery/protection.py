@@ -182,7 +182,8 @@ class ProtectionEngine:
         now_s = self._now_s = max(now_s, self._now_s)
         self.identify(telemetry, settings)
         before = self._pulse.last
-        self._age(self._pulse.silent_s(now_s), now_s)
+        silent_s = self._pulse.silent_s(now_s)
+        self._watches[Kind.DATA_STALE].step(silent_s, now_s, value=silent_s)
         news = self._pulse.step(telemetry, now_s)
         frozen_s = self._pulse.frozen_s
         self._watches[Kind.DATA_FROZEN].step(frozen_s, now_s, value=frozen_s)
@@ -194,7 +195,9 @@ class ProtectionEngine:
     def stale(self, now_s: float) -> ProtectionAssessment:
         """Return what is wrong at a time at which no frame came."""
         now_s = self._now_s = max(now_s, self._now_s)
-        self._age(self._pulse.silent_s(now_s), now_s)
+        silent_s, watch = self._pulse.silent_s(now_s), self._watches[Kind.DATA_STALE]
+        if silent_s >= watch.bounds.first:  # what brings release is frames, not that none was due yet
+            watch.step(silent_s, now_s, value=silent_s)
         return self._assess()
 
     def excuse(self, now_s: float) -> None:
@@ -215,9 +218,6 @@ class ProtectionEngine:
         self.limits = self.limits | derived
         for kind, limits in derived.items():
             self._watches[kind].judge_by(limits.bounds(thresholds.outright(kind)))
-
-    def _age(self, silent_s: float, now_s: float) -> None:
-        self._watches[Kind.DATA_STALE].step(silent_s, now_s, value=silent_s)
 
     def _judge(
         self, telemetry: Telemetry, before: Telemetry | None, believed_c: Mapping[str, float], now_s: float

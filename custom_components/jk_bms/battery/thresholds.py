@@ -343,8 +343,10 @@ PACES: Final = {kind: row.pace for kind, row in _ROWS[Chemistry.LFP].items()}
 """How each hazard of the table is confirmed and released, of whatever chemistry the cells are."""
 _LEAST_SHARE: Final = 0.1
 """Of how far inside of the board's limit the levels begin, with a limit within everyday use."""
-_STALE_PERIODS: Final = (3, 4, 4)
+_STALE_PERIODS: Final = (3, 4)
 """How many frames may be missing before each level of stale data, whatever that takes."""
+_FRESH_PERIODS: Final = 2
+"""What comes within so many is on time."""
 _HIGHEST_SHARES: Final = (1.0, 1.0, 1.5)
 """Of the board's current limit: the board lets it be exceeded for a while, so a level may lie beyond."""
 
@@ -379,14 +381,14 @@ class Thresholds:
 
     def of(self, kind: Kind) -> Limits | None:
         """Return the limits of a hazard; None where nothing is known that they could be derived from."""
-        row = _ROWS[self.chemistry].get(kind)
+        row = self._row(kind)
         if row is None or ((row.of_setting or row.by_setting_only) and self._set(row) is None):
             return None
         limits: list[float | None] = []
         bound: float | None = None
         # From critical on down, so that a level is never less strict than the one above it.
         for number in reversed(range(len(LEVELS))):
-            limit = self._default(kind, row, number)
+            limit = self._default(row, number)
             if limit is not None:
                 tightest = row.tightest * self._scale(row)
                 if (chosen := self.chosen.get(f"{kind}_{_NAMES[number]}")) is not None:
@@ -452,13 +454,28 @@ class Thresholds:
         kind, _, name = key.rpartition("_")
         return self.of(Kind(kind)) if kind in FAMILIES else None, name
 
-    def _default(self, kind: Kind, row: Row, number: int) -> float | None:
+    def _row(self, kind: Kind) -> Row | None:
+        """Return a row of the table; what counts seconds of silence can't be shorter than frames are apart."""
+        row = _ROWS[self.chemistry].get(kind)
+        if kind is not Kind.DATA_STALE or row is None:
+            return row
+        advisory_s, warning_s = (periods * self.frame_period_s for periods in _STALE_PERIODS)
+        fresh_s = _FRESH_PERIODS * self.frame_period_s
+        limits = max(row.limits[0] or 0, advisory_s), max(row.limits[1] or 0, warning_s), None
+        least_s, most_s = (max(each, fresh_s) for each in row.releases)
+        return replace(
+            row,
+            limits=limits,
+            tightest=max(row.tightest, advisory_s),
+            release=max(row.release, fresh_s),
+            releases=(least_s, most_s),
+        )
+
+    def _default(self, row: Row, number: int) -> float | None:
         """Return a limit as the table has it, on this pack."""
         limit = row.limits[number]
         if limit is None:
             return None
-        if kind is Kind.DATA_STALE:
-            return max(limit, _STALE_PERIODS[number] * self.frame_period_s)
         if row.of_setting:
             return limit * self._scale(row)
         own, inside = self._set(row), self._inside(row, number)
