@@ -124,9 +124,9 @@ async def test_another_cause_of_the_same_level_is_told_at_once(packs: Packs) -> 
     frames = Frames(packs, pack)
     await frames.run(3, **ONE_HIGH)
     assert pack.get("guardian_level").attributes["cause"] == "cell_high"
-    await frames.run(67, **hot(56.0))
+    await frames.run(67, current_a=130.0)
     level = pack.get("guardian_level")
-    assert (level.state, level.attributes["cause"]) == ("critical", "charge_hot")
+    assert (level.state, level.attributes["cause"]) == ("critical", "charge_current")
 
 
 @pytest.mark.usefixtures("all_enabled")
@@ -247,7 +247,8 @@ async def test_restart_at_each_level_of_heat(
 
     await Frames(packs, pack).run(70, current_a=0.0, **hot(now_c))
     known = heat if now_c is not None else STATE_UNKNOWN
-    assert (pack.value("guardian_level"), pack.value("thermal_level")) == (level, known)
+    least = "warning" if now_c is None and level == "advisory" else level  # that all probes are gone is a warning
+    assert (pack.value("guardian_level"), pack.value("thermal_level")) == (least, known)
     assert ("heat_temperature" in causes(pack)) == (first_c == "hot")
 
 
