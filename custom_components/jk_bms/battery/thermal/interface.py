@@ -84,7 +84,7 @@ class ThermalCause:
     since_s: float
     """Time at which this cause came up, on the clock that the engine is stepped with."""
     value: float | None
-    """°C, °C/min for a fast rise, minutes until the limit for a forecast, mV for a sag."""
+    """°C, for a forecast the one that is expected; °C/min for a fast rise, mV for a sag."""
     limit: float | None
     slope_c_min: float | None = None
     probe: int | None = None
