@@ -277,6 +277,15 @@ def test_what_says_something_grave_for_the_first_time_is_asked_again(odd: dict[s
     assert not pack.guardian.wants_another()
 
 
+@pytest.mark.parametrize(
+    "hot", [{"temperature_1_c": 105.0}, {"mos_temperature_c": 105.0}, {"mos_temperature_c": 127.0}]
+)
+def test_the_first_temperature_ever_is_no_more_certain_than_others(hot: dict[str, Any]) -> None:
+    pack = Watched()
+    assert pack.frame(**hot).level is GuardianLevel.OK
+    assert "hot" not in " ".join(finding.key for finding in pack.run(60).findings)
+
+
 def test_what_can_not_be_asked_again_is_not() -> None:
     pack = Watched()
     pack.run(30)
