@@ -433,6 +433,21 @@ async def test_reset_after_an_emergency(packs: Packs, hass: HomeAssistant) -> No
     assert plant.pack.link.written[2:] == on, "what the owner switches on then stays on"
 
 
+async def test_an_emergency_whose_probes_have_died_ends_when_somebody_has_looked(packs: Packs) -> None:
+    plant = await Plant.add(packs, celsius=BURNING_C)
+    await plant.run(10)
+    dead = {"temperature_1_c": None, "temperature_2_c": None, "mos_temperature_c": 25.0}
+    for _ in range(2):
+        await plant.run(3000, every_s=10, **dead)
+        with pytest.raises(ServiceValidationError, match="The hottest reads -"):
+            await call(plant, "reset_emergency")
+    assert (await call(plant, "reset_emergency", confirm=True))["level"] == "critical", "it was too hot to charge"
+    await plant.run(60, **dead)
+    assert "heat" not in {each["key"] for each in plant.pack.get("guardian_level").attributes["causes"]}
+    with pytest.raises(ServiceValidationError, match="no emergency of Keller"):
+        await call(plant, "reset_emergency", confirm=True)
+
+
 async def test_the_limit_of_a_reset_is_that_of_the_cells(packs: Packs) -> None:
     plant = await Plant.add(packs, celsius=62, chemistry="li_ion", thresholds={})
     await plant.run(10)

@@ -106,9 +106,9 @@ class Guard:
         self.guardian.acknowledge()
         self._look_again()
 
-    def reset(self) -> bool:
-        """End an emergency by hand; return whether that could be, for the pack has been cool for an hour."""
-        ended = self.guardian.reset(self._hass.loop.time())
+    def reset(self, *, sure: bool = False) -> bool:
+        """End an emergency by hand; return whether that could be: see `Guardian.reset`."""
+        ended = self.guardian.reset(self._hass.loop.time(), sure=sure)
         self._look_again()
         return ended
 

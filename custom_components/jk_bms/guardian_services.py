@@ -93,13 +93,13 @@ async def _acknowledge_alarm(coordinator: JkBmsCoordinator, _call: ServiceCall) 
     return {"acknowledged": list(unseen)}
 
 
-async def _reset_emergency(coordinator: JkBmsCoordinator, _call: ServiceCall) -> JsonObjectType:
+async def _reset_emergency(coordinator: JkBmsCoordinator, call: ServiceCall) -> JsonObjectType:
     """End an emergency or an emergency stop; what is off stays off."""
     acting, guard = coordinator.acting, coordinator.guard
     emergency = coordinator.state.assessment.level is GuardianLevel.EMERGENCY
     if not (emergency or acting.decision.latched):
         raise _invalid("no_emergency", coordinator)
-    if emergency and not guard.reset():
+    if emergency and not guard.reset(sure=call.data[ATTR_CONFIRM]):
         hottest_c = coordinator.state.assessment.thermal.hottest_c
         raise _invalid(
             "not_cool_yet",
@@ -174,7 +174,7 @@ GUARDIAN_SERVICES: Final[dict[str, tuple[Handler, dict[Any, Any], SupportsRespon
         SupportsResponse.OPTIONAL,
     ),
     "acknowledge_alarm": (_acknowledge_alarm, {}, SupportsResponse.OPTIONAL),
-    "reset_emergency": (_reset_emergency, {}, SupportsResponse.OPTIONAL),
+    "reset_emergency": (_reset_emergency, _CONFIRM, SupportsResponse.OPTIONAL),
     "test_actions": (_test_actions, _CONFIRM, SupportsResponse.OPTIONAL),
 }
 """What runs each action, its fields, and whether it answers."""
