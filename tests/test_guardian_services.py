@@ -436,7 +436,7 @@ async def test_reset_after_an_emergency(packs: Packs, hass: HomeAssistant) -> No
 async def test_an_emergency_whose_probes_have_died_ends_when_somebody_has_looked(packs: Packs) -> None:
     plant = await Plant.add(packs, celsius=BURNING_C)
     await plant.run(10)
-    dead = {"temperature_1_c": None, "temperature_2_c": None, "mos_temperature_c": 25.0}
+    dead: dict[str, Any] = {"temperature_1_c": None, "temperature_2_c": None, "mos_temperature_c": 25.0}
     for _ in range(2):
         await plant.run(3000, every_s=10, **dead)
         with pytest.raises(ServiceValidationError, match="The hottest reads -"):
