@@ -523,6 +523,18 @@ def test_a_current_that_can_not_be() -> None:
     assert unrated.level(Kind.DISCHARGE_CURRENT) is Level.CRITICAL
 
 
+def test_a_difference_ends_with_the_probe_that_had_it() -> None:
+    life = Life()
+    life.run(60, **probes(60, 22))
+    assert life.level(Kind.PROBE_SPREAD) is Level.WARNING
+    life.run(59, temperature_1_c=None, temperature_2_c=22.0)
+    assert life.level(Kind.PROBE_SPREAD) is Level.WARNING, "one frame without it, or some, end nothing"
+    life.run(59, temperature_1_c=None, temperature_2_c=22.0)
+    assert (life.level(Kind.PROBE_SPREAD), life.level(Kind.PROBE_LOST)) == (Level.WARNING, Level.ADVISORY)
+    life.run(66, temperature_1_c=None, temperature_2_c=22.0)
+    assert (life.level(Kind.PROBE_SPREAD), life.level(Kind.PROBE_LOST)) == (Level.OK, Level.ADVISORY)
+
+
 def test_all_probes_lost() -> None:
     life = Life()
     life.run(10)
