@@ -388,7 +388,7 @@ async def test_thresholds(pack: Pack) -> None:
     assert all(field["expanded"] is False for field in fields(result).values())
     said = result["description_placeholders"] or {}
     assert (said["cell_high_warning"], said["cell_high_warning_range"]) == ("3.52 V", "3.5 … 3.57 V")
-    assert (said["spread_top_critical"], said["spread_top_critical_range"]) == ("0.2 V", "≥ 0.12 V")
+    assert (said["spread_top_critical"], said["spread_top_critical_range"]) == ("0.2 V", "0.12 … 0.3 V")
     assert (said["spread_top_release"], said["spread_top_release_range"]) == ("0.7", "0.3 … 0.95")
     assert said["mos_hot_release"] == "5 K"
     assert said["probe_spread_advisory"] == "8 K"
@@ -422,11 +422,18 @@ async def test_the_guardian_goes_by_what_is_chosen(pack: Pack) -> None:
         ({"cell_voltage": {"cell_high_warning": 3.7}}, "Highest cell: warning: 3.7 V (3.5 … 3.57 V)"),
         ({"cell_voltage": {"cell_high_release": 0.5}}, "Highest cell: release: 0.5 V (0.01 … 0.15 V)"),
         ({"spread": {"spread_top_critical": 0.1, "spread_top_warning": 0.15}}, "warning: 0.15 V (0.05 … 0.1 V)"),
-        ({"spread": {"spread_plateau_warning": 0.001}}, "warning: 0.001 V (≥ 0.01 V)"),
+        ({"spread": {"spread_plateau_warning": 0.001}}, "warning: 0.001 V (0.01 … 0.06 V)"),
         ({"heat": {"heat_stop": 53}}, "Level 3, stop: now: 53 °C (49 … 52 °C)"),
         ({"heat": {"heat_cool": 47, "heat_reduce": 47}}, "47 °C (43 … 46 °C)"),
     ],
-    ids=["beyond the board", "release", "order", "open end", "too near to the board", "order of heat"],
+    ids=[
+        "beyond the board",
+        "release",
+        "order",
+        "beyond the table",
+        "too near to the board",
+        "order of heat",
+    ],
 )
 async def test_thresholds_that_cannot_be(pack: Pack, entered: dict[str, Any], problem: str) -> None:
     result = await submit(pack, await form(pack, "thresholds"), NO_THRESHOLD | entered)

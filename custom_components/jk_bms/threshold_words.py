@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from math import isfinite
 from typing import Final
 
 from homeassistant.const import UnitOfElectricCurrent, UnitOfElectricPotential, UnitOfTemperature, UnitOfTime
@@ -51,9 +50,9 @@ def in_words(key: str, value: float) -> str:
 
 
 def range_in_words(key: str, accepted: tuple[float, float]) -> str:
-    """Return between what a number may be; its upper end may be open."""
+    """Return between what a number may be."""
     lowest, highest = accepted
-    return f"{lowest:g} … {in_words(key, highest)}" if isfinite(highest) else f"≥ {in_words(key, lowest)}"
+    return f"{lowest:g} … {in_words(key, highest)}"
 
 
 @callback

@@ -146,6 +146,22 @@ def test_stale_in_periods() -> None:
     assert limits.limits == (1800, 2400, None)
 
 
+@pytest.mark.parametrize(
+    ("key", "value", "lowest", "highest"),
+    [
+        ("data_stale_advisory", 1800, 1800, 2400),
+        ("data_stale_warning", 2400, 1800, 3600),
+        ("data_stale_release", 1200, 1200, 1200),
+    ],
+)
+def test_what_is_chosen_for_silence_is_longer_than_frames_are_apart(
+    key: str, value: float, lowest: float, highest: float
+) -> None:
+    thresholds = Thresholds(LFP, None, {key: 15.0}, 600.0)
+    assert thresholds.accepted_range(key) == (lowest, highest)
+    assert thresholds.value(key) == (value if key != "data_stale_warning" else lowest)
+
+
 def test_outright_is_the_boards_own_or_what_cells_bear() -> None:
     assert Thresholds(LFP, SETTINGS_32S).outright(Kind.CELL_HIGH) == 3.6
     assert Thresholds(LFP, None).outright(Kind.CELL_HIGH) == 3.65
@@ -167,7 +183,12 @@ def test_outright_is_the_boards_own_or_what_cells_bear() -> None:
         ("charge_current_advisory", (10, 100)),
         ("charge_current_critical", (100, 150)),
         ("charge_current_release", (10, 95)),
-        ("spread_plateau_warning", (0.02, float("inf"))),
+        ("spread_plateau_warning", (0.02, 0.06)),
+        ("spread_top_critical", (0.12, 0.3)),
+        ("probe_spread_warning", (8, 22.5)),
+        ("charge_mosfet_warning", (0.5, 1.5)),
+        ("data_frozen_warning", (20, 90)),
+        ("data_stale_warning", (60, 900)),
         ("spread_plateau_critical", None),
         ("spread_plateau_worst", None),
         ("data_stale_advisory", (15, 600)),
@@ -240,6 +261,33 @@ def test_always_in_order_and_inside(own: dict[str, float], chosen: dict[str, flo
         bounds = limits.bounds(thresholds.outright(kind))
         for release, limit in zip(bounds.releases, bounds.limits, strict=True):
             assert release < limit or not isfinite(limit)
+
+
+@given(OWN_LIMITS, st.sampled_from([*Chemistry, None]))
+def test_what_is_derived_may_be_chosen(own: dict[str, float], chemistry: Chemistry | None) -> None:
+    for settings in (set_to(own), None):
+        thresholds = Thresholds(chemistry, settings)
+        keys = thresholds.keys()
+        for key in keys:
+            accepted, value = thresholds.accepted_range(key), thresholds.value(key)
+            assert accepted is not None
+            assert value is not None
+            assert -1e3 < accepted[0] <= value <= accepted[1] < 1e4, key
+
+
+@pytest.mark.parametrize(
+    ("own", "key", "expected"),
+    [
+        ({"cell_undervoltage_v": 3.1}, "cell_low_advisory", (3.25, 3.3)),
+        ({"cell_overvoltage_v": 3.42}, "cell_high_advisory", (3.411, 3.412)),
+        ({"charge_overtemperature_c": 30}, "charge_hot_advisory", (22, 25)),
+        ({"charge_undertemperature_c": 15}, "charge_cold_advisory", (16.5, 18)),
+    ],
+)
+def test_a_strict_board_leaves_room_for_strict_levels(
+    own: dict[str, float], key: str, expected: tuple[float, float]
+) -> None:
+    assert Thresholds(LFP, set_to(own)).accepted_range(key) == pytest.approx(expected)
 
 
 def test_every_number_has_a_range_around_its_default() -> None:

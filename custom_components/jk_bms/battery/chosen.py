@@ -36,7 +36,7 @@ class Choice:
         return replace(self, numbers=others).value(key)
 
     def accepted_range(self, key: str) -> tuple[float, float]:
-        """Return between what a number may be chosen, ends included; infinite where there is no end."""
+        """Return between what a number may be chosen, ends included."""
         accepted = self._of(key).accepted_range(key)
         assert accepted is not None
         return accepted

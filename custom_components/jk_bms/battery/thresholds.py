@@ -347,6 +347,8 @@ _STALE_PERIODS: Final = (3, 4)
 """How many frames may be missing before each level of stale data, whatever that takes."""
 _FRESH_PERIODS: Final = 2
 """What comes within so many is on time."""
+_LOOSEST_FACTOR: Final = 1.5
+"""How far out a level may begin that neither the board nor the cells set an end to, as a factor on the table's last."""
 _HIGHEST_SHARES: Final = (1.0, 1.0, 1.5)
 """Of the board's current limit: the board lets it be exceeded for a while, so a level may lie beyond."""
 
@@ -390,10 +392,10 @@ class Thresholds:
         for number in reversed(range(len(LEVELS))):
             limit = self._default(row, number)
             if limit is not None:
-                tightest = row.tightest * self._scale(row)
+                tightest = self._tightest(row, number)
                 if (chosen := self.chosen.get(f"{kind}_{_NAMES[number]}")) is not None:
                     limit = min(chosen, tightest) if row.falls else max(chosen, tightest)
-                bounds = [each for each in (limit, bound, self._loosest(row, number)) if each is not None]
+                bounds = _known((limit, bound, self._loosest(row, number)))
                 limit = bound = round(max(bounds) if row.falls else min(bounds), 4)
             limits.insert(0, limit)
         least, most = (each * self._scale(row) for each in row.releases)
@@ -436,10 +438,9 @@ class Thresholds:
         number = _NAMES.index(name)
         if limits.limits[number] is None:
             return None
-        loosest = self._loosest(row, number)
-        milder = [row.tightest * scale, *_known(limits.limits[:number])]
-        graver = _known((loosest, *limits.limits[number + 1 :]))
-        return (max(graver, default=-inf), min(milder)) if row.falls else (max(milder), min(graver, default=inf))
+        milder = [self._tightest(row, number), *_known(limits.limits[:number])]
+        graver = [self._loosest(row, number), *_known(limits.limits[number + 1 :])]
+        return (max(graver), min(milder)) if row.falls else (max(milder), min(graver))
 
     def problems(self) -> tuple[Problem, ...]:
         """Return the chosen numbers that lie outside of their range: beyond the board's, or in the wrong order."""
@@ -483,15 +484,22 @@ class Thresholds:
             return limit
         return max(limit, own + inside) if row.falls else min(limit, own - inside)
 
-    def _loosest(self, row: Row, number: int) -> float | None:
+    def _tightest(self, row: Row, number: int) -> float:
+        """Return how far in a level may begin: not within everyday use, unless the board's own limit is that strict."""
+        milder = max if row.falls else min
+        return round(milder(_known((row.tightest * self._scale(row), self._default(row, number)))), 4)
+
+    def _loosest(self, row: Row, number: int) -> float:
         """Return how far out a level may begin: inside of the board's own limit and of what the cells bear."""
         if row.of_setting:
-            return _HIGHEST_SHARES[number] * self._scale(row)
+            return round(_HIGHEST_SHARES[number] * self._scale(row), 4)
+        if row.setting is None:
+            return round(_LOOSEST_FACTOR * max(_known(row.limits)), 4)
         own, inside = self._set(row), self._inside(row, -1) or 0
         if own is not None:
             own = round(own + inside if row.falls else own - inside, 4)
         strictest = max if row.falls else min
-        return strictest(_known((own, self._safe(row))), default=None)
+        return strictest(_known((own, self._safe(row))))
 
     def _inside(self, row: Row, number: int) -> float | None:
         """Return how far inside of the board's limit a level begins: less where that is close to everyday use."""
