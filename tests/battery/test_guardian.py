@@ -249,6 +249,18 @@ def test_what_raised_a_level_is_left_out_where_it_cannot_be_read(stored: object)
     assert (held.cause, held.level, held.placeholders) == ("heat_held", 3, {})
 
 
+def test_another_chemistry_counts_from_the_second_frame_on() -> None:
+    pack = Watched()
+    pack.run(10, chemistry=Chemistry.LFP)
+    before = pack.guardian.heat_config, dict(pack.guardian.limits)
+    pack.frame(chemistry=Chemistry.LI_ION)
+    assert (pack.guardian.heat_config, pack.guardian.limits) == before
+    pack.frame(chemistry=Chemistry.LI_ION)
+    assert pack.guardian.heat_config != before[0]
+    pack.run(1, chemistry=Chemistry.LFP)
+    assert (pack.guardian.heat_config, pack.guardian.limits) == before
+
+
 def test_what_has_ended_does_not_come_back_with_blindness() -> None:
     pack = Watched()
     pack.run(10, temperature_1_c=44.0, temperature_2_c=44.0)

@@ -126,6 +126,7 @@ class ProtectionEngine:
         self.limits: dict[Kind, Limits] = {}
         """The limits that are gone by at present."""
         self._settings: Settings | None = None
+        self._identified: Telemetry | None = None
         self._said_chemistry: Chemistry | None = None
         self._zones: Zones | None = None
         self._watches: Final = {
@@ -156,10 +157,19 @@ class ProtectionEngine:
         return any(watch.waits(self._judged_s) for watch in (*self._watches.values(), *self._alarms.values()))
 
     def identify(self, telemetry: Telemetry, settings: Settings | None) -> None:
-        """Find out by what a frame has to be judged, together with the settings as last read; `step` does it, too."""
-        if settings is not self._settings or telemetry.chemistry is not self._said_chemistry:
-            self._settings, self._said_chemistry = settings, telemetry.chemistry
-            if self.config.chemistry is None:
+        """Find out by what a frame has to be judged, together with the settings as last read; `step` does it, too.
+
+        Another chemistry than before counts from the second frame on that says it.
+        """
+        before, said = self._identified, telemetry.chemistry
+        if telemetry is before and settings is self._settings:
+            return
+        self._identified = telemetry
+        if before is not None and said is not before.chemistry:
+            said = self._said_chemistry
+        if settings is not self._settings or said is not self._said_chemistry:
+            self._settings, self._said_chemistry = settings, said
+            if self.config.chemistry is None and said is telemetry.chemistry:
                 self.heard_chemistry = chemistry_of(telemetry, settings) or self.heard_chemistry
             self._derive()
 
