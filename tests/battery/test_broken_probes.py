@@ -170,10 +170,25 @@ def test_violent_heat_is_seen_by_protection_as_soon_as_by_the_gate(poll_s: float
 
 def test_heat_that_is_there_at_the_start_takes_two_frames() -> None:
     pack = Watched()
-    hot: dict[str, Any] = {"temperature_1_c": 105.0, "mos_temperature_c": 110.0}
+    hot: dict[str, Any] = {"temperature_1_c": 105.0, "temperature_2_c": 104.0, "mos_temperature_c": 110.0}
     assert pack.frame(**hot).level is GuardianLevel.OK
     hazards = {hazard.kind: hazard.level for hazard in pack.frame(**hot).protection.hazards}
     assert hazards[Kind.CHARGE_HOT] is hazards[Kind.MOS_HOT] is Level.CRITICAL
+
+
+@pytest.mark.parametrize("value_c", [-39.0, 60.0, 105.0, 110.0])
+def test_a_constant_that_is_there_at_the_start_has_to_move_first(value_c: float) -> None:
+    pack = Polled(25, -20)
+    said = pack.poll(120, constant(value_c))
+    assert found(said) == {}
+    assert said[-1].thermal.probe_faults, "it is told"
+
+
+def test_a_cell_far_too_hot_at_the_start_counts_as_soon_as_it_has_moved() -> None:
+    pack = Polled(25, -20)
+    random = Random(2)
+    said = pack.poll(6, lambda _true_c, _mos_c: round(80 + random.gauss(0, 0.1), 1))
+    assert said[-1].level is GuardianLevel.EMERGENCY
 
 
 def test_mosfets() -> None:

@@ -92,6 +92,8 @@ _MOST_A: Final = 1000.0
 """The settings of the boards end at 600 A; one wrong frame must not explain an hour of heat."""
 _SECOND_C_S: Final = 3.0 / 60
 _SAG_MV: Final = 25.0
+_STRANGE_C: Final = 25.0
+"""No pack that was left alone is that uneven."""
 _FAN_GAIN_C: Final = 2.0
 _COLD_C: Final = 10.0
 _REST_SHARE: Final = 0.05
@@ -260,7 +262,8 @@ class ThermalEngine:
         missing: list[Probe] = []
         for probe, raw_c in zip(self._probes, raws_c, strict=True):
             gate = probe.gate
-            if gate.step(_finite(raw_c), now_s, probe.fast.slope_c_s, median_c, mos_c):
+            others_c = _strangers_c(raw_c, raws_c) if median_c is None else median_c
+            if gate.step(_finite(raw_c), now_s, probe.fast.slope_c_s, others_c, mos_c):
                 self._take(probe, now_s)
             elif gate.candidate_c(now_s) is None:
                 missing.append(probe)
@@ -610,6 +613,18 @@ class ThermalEngine:
 
 def _model(config: ThermalConfig, learned: tuple[float, ...]) -> PackModel:
     return PackModel(config.joule_prior_c_s_a2, config.time_constant_s, config.slope_noise_c2_s3, learned)
+
+
+def _strangers_c(raw_c: float | None, raws_c: tuple[float | None, ...]) -> float | None:
+    """Return the median of all readings for one that is far off, when no probe has been believed yet; else None.
+
+    A constant nonsense that is there when Home Assistant starts has to move before it counts, as heat does.
+    """
+    known_c = sorted(known_c for each_c in raws_c if (known_c := _finite(each_c)) is not None)
+    if raw_c is None or not known_c:
+        return None
+    middle_c = median(known_c)
+    return middle_c if abs(raw_c - middle_c) > _STRANGE_C else None
 
 
 def _crossing(threshold_c: float, going: list[_Going], tau_s: float) -> Crossing:
