@@ -100,6 +100,7 @@ async def test_one_probe_only(hass: HomeAssistant, packs: Packs) -> None:
     pack = await packs.add(INFO, SETTINGS, telemetry_32s(temperature_2_c=None))
     assert raised(hass) == {SetupIssue.ONE_PROBE}
     await pack.give(telemetry_32s(counter=2))
+    await pack.give(telemetry_32s(counter=3))
     await packs.advance(MINUTE_S)
     assert not raised(hass)
 

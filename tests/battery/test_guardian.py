@@ -137,7 +137,7 @@ def test_readings_far_apart_are_no_loss() -> None:
 def test_probes_keep_their_place() -> None:
     pack = Watched()
     assert pack.frame(temperature_1_c=None).probes == ("temperature_2",)
-    assert pack.frame(temperature_4_c=21.0).probes == ("temperature_2", "temperature_1", "temperature_4")
+    assert pack.run(1, temperature_4_c=21.0).probes == ("temperature_2", "temperature_1", "temperature_4")
     assessment = pack.restarted().run(12, temperature_2_c=56.0)
     assert assessment.probes == ("temperature_2", "temperature_1", "temperature_4")
     (heat,) = [each for each in assessment.findings if each.key == "heat"]
@@ -384,6 +384,35 @@ def test_a_changed_setting_ends_no_event(changes: dict[str, Any]) -> None:
     assert heat.cause != "heat_held"
     assert after.unacknowledged == ("heat",)
     assert after.thermal.difference_c == pytest.approx(before.thermal.difference_c, abs=0.5)
+
+
+@pytest.mark.parametrize("value_c", [25.0, 0.0, -200.0])
+def test_one_reading_makes_no_probe(value_c: float) -> None:
+    pack = Watched()
+    pack.run(60)
+    for _ in range(3):
+        assert pack.frame(temperature_5_c=value_c).probes == ("temperature_1", "temperature_2")
+        pack.frame()
+    assert pack.run(600).thermal.probe_faults == ()
+
+
+def test_what_never_reads_a_temperature_is_no_probe_and_costs_the_others_nothing() -> None:
+    """Some boards read 0.0 where there is no probe."""
+    pack = Watched()
+    assessment = pack.run(1200, temperature_4_c=0.0, temperature_5_c=0.0)
+    assert assessment.probes == ("temperature_1", "temperature_2")
+    assert assessment.thermal.probe_faults == ()
+    remembered = pack.guardian.state()["thermal"]
+    assert isinstance(remembered, dict)
+    assert remembered["habits_c"] == [pytest.approx(-0.25, abs=0.01), pytest.approx(0.25, abs=0.01)]
+
+
+def test_a_probe_that_turns_up_late_is_taken_in_with_its_second_reading() -> None:
+    pack = Watched()
+    pack.run(60)
+    assert pack.frame(temperature_4_c=21.0).probes == ("temperature_1", "temperature_2")
+    assert pack.frame(temperature_4_c=21.0).probes == ("temperature_1", "temperature_2", "temperature_4")
+    assert pack.run(600, temperature_4_c=21.0).thermal.probe_faults == ()
 
 
 BLIND = {"temperature_1_c": None, "temperature_2_c": None}

@@ -20,6 +20,7 @@ from .protection import ProtectionAssessment, ProtectionConfig, ProtectionEngine
 from .thermal.chosen import HeatThresholds
 from .thermal.config import ThermalConfig
 from .thermal.engine import ThermalEngine
+from .thermal.gate import ProbeGate
 from .thermal.interface import Cause, ThermalAssessment, ThermalSample
 from .thresholds import Limits
 
@@ -101,8 +102,9 @@ class Guardian:
         self._chosen_heat = heat or {}
         self._latched = frozenset(_texts(known.get("latched")))
         self._probes = tuple([probe for probe in _texts(known.get("probes")) if probe in PROBES])
+        self._strangers: dict[str, ProbeGate] = {}
+        """What has said something in the last frame, but isn't known as a probe yet."""
         self._protection = ProtectionEngine(config, self._latched, self._probes, _chemistry(known.get("chemistry")))
-        self._absent = [probe for probe in PROBES if probe not in self._probes]
         self._chemistry = self._protection.chemistry
         self._thermal_config = _thermal_config(self._chemistry, None, self._chosen_heat)
         self._thermal = ThermalEngine(self._thermal_config, known.get("thermal"))
@@ -134,10 +136,7 @@ class Guardian:
         if settings is not self._settings or self._protection.chemistry is not self._chemistry:
             self._settings, self._chemistry = settings, self._protection.chemistry
             self._adapt(self._chemistry, settings)
-        if found := [probe for probe in self._absent if READINGS[probe](telemetry) is not None]:
-            # In the order in which they turn up: what has been learned of the others stays theirs.
-            self._probes += tuple(found)
-            self._absent = [probe for probe in self._absent if probe not in found]
+        self._meet(telemetry, now_s)
         sample = ThermalSample(
             probes_c=tuple([READINGS[probe](telemetry) for probe in self._probes]),
             mos_temperature_c=telemetry.mos_temperature_c,
@@ -198,6 +197,22 @@ class Guardian:
             RAISED_BY: self._raised_by,
             "thermal": self._thermal.remember(),
         }
+
+    def _meet(self, telemetry: Telemetry, now_s: float) -> None:
+        """Take in the probes that turn up, in that order: what has been learned of the others stays theirs.
+
+        The first are taken in with a reading that can be a temperature. Later ones have to say another in the next
+        frame: a probe that a single wrong reading made would be missed for good.
+        """
+        first = not self._probes
+        strangers: dict[str, ProbeGate] = {}
+        for probe in PROBES:
+            if probe not in self._probes and (reading_c := READINGS[probe](telemetry)) is not None:
+                gate = strangers[probe] = self._strangers.get(probe) or ProbeGate()
+                gate.step(reading_c, now_s, 0.0, None)
+        self._strangers = strangers
+        met = [probe for probe, gate in strangers.items() if gate.accepted_c is not None or (first and gate.begun)]
+        self._probes += tuple(met)
 
     def _adapt(self, chemistry: Chemistry | None, settings: Settings | None) -> None:
         """Let the thermal engine go by what the pack turns out to be."""

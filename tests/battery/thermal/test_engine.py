@@ -495,7 +495,39 @@ def test_what_is_too_young_is_not_remembered() -> None:
     assert habits_c[0] == pytest.approx(1.0, abs=0.01)
     young = Pack()
     young.run(1)
-    assert young.engine.remember()["habits_c"] == []
+    assert young.engine.remember()["habits_c"] == [None] * 4
+
+
+def test_each_probe_is_remembered_by_itself() -> None:
+    pack = Pack()
+    pack.levels_c[1] += 2.0
+    pack.run(30, wrong=lambda _: {2: 0.0, 3: None})
+    stored = json.loads(json.dumps(pack.engine.remember()))
+    assert stored["habits_c"] == [pytest.approx(-1.0, abs=0.1), pytest.approx(1.0, abs=0.1), None, None]
+    again = Pack(remembered=stored)
+    again.levels_c = [25.0, 28.5, 25.0, 25.0]
+    again.run(1, wrong=lambda _: {2: 0.0, 3: None})
+    assert again.said[-1].difference_c == pytest.approx(1.5, abs=0.2)
+    again.run(5)
+    assert again.engine.remember()["habits_c"][2:] == [None, None], "too young"
+    again.run(20)
+    assert None not in again.engine.remember()["habits_c"]
+
+
+def test_what_no_frame_has_been_seen_of_is_remembered_as_it_was() -> None:
+    stored = {"habits_c": [-1.0, None, 1.0], "cell_habits_v": [0.001, None]}
+    memory = ThermalEngine(ThermalConfig(), stored).remember()
+    assert (memory["habits_c"], memory["cell_habits_v"]) == ([-1.0, None, 1.0], [0.001, None])
+    fewer = Pack(remembered=stored, probes=1)
+    fewer.run(1)
+    assert fewer.engine.remember()["habits_c"][1:] == [None, 1.0]
+
+
+def test_a_habit_that_holds_no_more_is_not_remembered() -> None:
+    pack = quiet(frame_s=10.0, probes=2)
+    probe = pack.engine._probes[1]
+    probe.difference.habit_c = None
+    assert pack.engine.remember()["habits_c"][1] is None
 
 
 @pytest.mark.parametrize("nonsense", [None, 7, "x", {"habits_c": "x"}, {"model": [None]}, {"level": [float("nan"), 0]}])

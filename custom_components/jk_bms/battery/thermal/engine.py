@@ -111,11 +111,11 @@ type _Forecast = tuple[ThermalLevel, float, float, float, int]
 class Memory(TypedDict):
     """What is worth keeping over a restart, for JSON."""
 
-    habits_c: list[float]
+    habits_c: list[float | None]
+    """Of each probe, as with the cells: None where nothing has been learned."""
     model: list[float]
     mosfets: list[float]
     cell_habits_v: list[float | None]
-    """None where nothing has been learned."""
     level: list[float]
 
 
@@ -135,6 +135,7 @@ class ThermalEngine:
         "_heated_s",
         "_heating_c_s",
         "_hold_a",
+        "_knew_habits",
         "_ladder",
         "_load",
         "_median_c",
@@ -162,14 +163,15 @@ class ThermalEngine:
 
     def __init__(self, config: ThermalConfig, remembered: object = None) -> None:
         self._config = config
-        self._habits_c = _remembered(remembered, "habits_c")
+        self._habits_c = _habits(remembered, "habits_c")
+        self._knew_habits = any(habit_c is not None for habit_c in self._habits_c)
         self._model = _model(config, _remembered(remembered, "model"))
         self._mosfets = Mosfets(_remembered(remembered, "mosfets"))
         self._witness = VoltageWitness(config.capacity_ah, config.plateau_v, _habits(remembered, "cell_habits_v"))
         self._ladder = Ladder(_remembered(remembered, "level"))
         self._mos_gate = ProbeGate()
         self._load = Load()
-        self._unlikeness = Unlikeness(learned=bool(self._habits_c))
+        self._unlikeness = Unlikeness(learned=self._knew_habits)
         self._unexplained = UnexplainedHeating()
         self._probes: list[Probe] = []
         self._since_s: dict[Cause, float] = {}
@@ -502,7 +504,7 @@ class ThermalEngine:
 
     def _add_spread(self, causes: Causes, counting: list[int], since_s: float, now_s: float) -> None:
         """The backstop of the first day of a pack of which nothing was remembered."""
-        if self._habits_c or self._first_s is None or now_s - self._first_s > _SPREAD_FOR_S or len(counting) < 2:
+        if self._knew_habits or self._first_s is None or now_s - self._first_s > _SPREAD_FOR_S or len(counting) < 2:
             return
         levels_c = [self._probes[index].fast.level_c for index in counting]
         spread_c = max(levels_c) - min(levels_c)
@@ -587,10 +589,13 @@ class ThermalEngine:
 
     def remember(self) -> Memory:
         """Return what is worth keeping over a restart."""
-        habits_c = [probe.difference.habit_c or 0.0 for probe in self._probes]
-        learned = bool(self._probes) and all(probe.difference.learned for probe in self._probes)
+        habits_c = list(self._habits_c)
+        habits_c += [None] * (len(self._probes) - len(habits_c))
+        for index, probe in enumerate(self._probes):
+            if probe.difference.learned:
+                habits_c[index] = probe.difference.habit_c
         return {
-            "habits_c": habits_c if learned else list(self._habits_c),
+            "habits_c": habits_c,
             "model": list(self._model.learned),
             "mosfets": list(self._mosfets.learned),
             "cell_habits_v": list(self._witness.habits_v),

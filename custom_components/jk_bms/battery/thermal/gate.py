@@ -125,7 +125,7 @@ class ProbeGate:
                 self._copies = 0
             elif raw_c != self.accepted_c:
                 self._copies += 1
-        since_s = 0.0 if self._step_s is None else now_s - self._step_s
+        since_s = 0.0 if self._step_s is None else max(0.0, now_s - self._step_s)
         self._step_s = now_s
         taken = self._take(raw_c, now_s, slope_c_s, others_c, mos_c)
         self._watch(taken, raw_c is not None, now_s, since_s)
@@ -321,6 +321,11 @@ class ProbeGate:
         elif now_s - self._same_since_s > _STUCK_AFTER_S and abs(others_c - self._others_c) > _STUCK_MOVE_C:
             self._unproven = _CHANGES_TO_PROVE
             self._set_fault(ProbeFaultReason.STUCK, now_s)
+
+    @property
+    def begun(self) -> bool:
+        """Whether a first reading that may be a temperature waits for a second one."""
+        return self.accepted_c is None and self._chain_first_c is not None
 
     @property
     def confirmed_c(self) -> float:
