@@ -78,6 +78,23 @@ def test_forecast(rise_c_min: float, start_c: float, level: ThermalLevel) -> Non
     assert said.heating_c_min == pytest.approx(rise_c_min, rel=0.1)
 
 
+@pytest.mark.parametrize(
+    ("rise_c_min", "now_c", "level"),
+    [
+        (0.5, 30.4, NORMAL),
+        (0.5, 31.0, COOL),
+        (0.5, 40.0, COOL),
+        (0.5, 40.6, REDUCE),
+        (1.0, 52.7, REDUCE),
+        (1.0, 53.4, STOP),
+    ],
+)
+def test_horizons_of_the_forecast(rise_c_min: float, now_c: float, level: ThermalLevel) -> None:
+    """45 °C in 30 minutes, 50 in 20, 58 in 5: by 14.3, 9.7 and 5.0 °C more, as a pack gets there with 5.2 hours."""
+    pack = quiet(start_c=now_c - 10 * rise_c_min)
+    assert kinds(pack.run(10, rise_c_min)).get(Cause.FORECAST, NORMAL) == level
+
+
 def test_load_that_has_ended_heats_no_more() -> None:
     pack = Pack(start_c=30.0)
     pack.others = replace(pack.others, current_a=200.0, ambient_c=25.0)
@@ -196,6 +213,36 @@ def test_violent_rise_alone_stops_and_with_a_second_probe_is_an_emergency() -> N
     assert both.run(0.3, {1: 90.0, 2: 60.0}).level is EMERGENCY
 
 
+@pytest.mark.parametrize(("now_c", "level"), [(59.8, STOP), (62.0, EMERGENCY)])
+def test_violent_rise_where_it_is_hot_is_an_emergency(now_c: float, level: ThermalLevel) -> None:
+    """From 60 °C on, as two readings say it."""
+    pack = quiet(frame_s=1.0, start_c=now_c - 9.0)
+    assert kinds(pack.run(0.1, {1: 90.0}))[Cause.VIOLENT] == level
+
+
+@pytest.mark.parametrize(("sag_v", "level"), [(0.0, STOP), (0.03, EMERGENCY)])
+def test_violent_rise_with_a_sagging_cell_is_an_emergency(sag_v: float, level: ThermalLevel) -> None:
+    pack = Pack(frame_s=1.0)
+    sagging(pack, 0.0)
+    pack.run(20)
+    sagging(pack, sag_v)
+    pack.run(0.5)
+    assert kinds(pack.run(0.1, {1: 90.0}))[Cause.VIOLENT] == level
+
+
+@pytest.mark.parametrize("cause", [Cause.SPIKE, Cause.VIOLENT])
+def test_what_was_too_fast_counts_for_a_minute(cause: Cause) -> None:
+    pack = quiet(frame_s=1.0)
+    if cause is Cause.SPIKE:
+        pack.levels_c[1] = 40.0
+        pack.frame()
+        pack.levels_c[1] = 45.0
+    else:
+        pack.run(0.1, {1: 90.0})
+    assert cause in kinds(pack.run(0.9))
+    assert cause not in kinds(pack.run(0.2))
+
+
 def test_two_probes_at_level_3_of_which_one_is_fast_are_an_emergency() -> None:
     pack = quiet(frame_s=1.0)
     said = pack.run(1.5, {1: 12.0, 2: 12.0})
@@ -283,12 +330,11 @@ def test_current_that_holds_the_pack_needs_no_thermometer_in_the_room() -> None:
 
 def test_spread_is_the_backstop_of_the_first_day() -> None:
     pack = Pack()
+    pack.frame_s = 30.0
     pack.levels_c[2] += 10
-    said = pack.run(15)
+    said = pack.run(23.9 * 60)
     assert kinds(said) == {Cause.SPREAD: COOL}
-    pack.levels_c[2] += 0
-    pack.engine._first_s = -86_400.0
-    assert kinds(pack.run(1)) == {}
+    assert kinds(pack.run(0.2 * 60)) == {}
 
 
 def test_great_spread_reduces() -> None:
@@ -383,6 +429,8 @@ def test_probe_that_dies_while_rising_stops_and_in_level_3_is_an_emergency() -> 
     said = pack.run(0.5, wrong=lambda _: {1: -200.0})
     assert kinds(said)[Cause.PROBE_LOST] == STOP
     assert said.level is STOP
+    assert Cause.PROBE_LOST in kinds(pack.run(9, wrong=lambda _: {1: -200.0}))
+    assert Cause.PROBE_LOST not in kinds(pack.run(1, wrong=lambda _: {1: -200.0}))
     dying = quiet(frame_s=1.0)
     dying.run(1.0, {1: 15.0})
     assert dying.said[-1].level is STOP

@@ -74,7 +74,16 @@ def test_drifting_through_a_sentinel_is_normal() -> None:
 
 @pytest.mark.parametrize(
     ("silence_s", "value_c", "taken"),
-    [(0, 27.0, True), (0, 27.2, False), (0, 23.0, True), (0, 22.9, False), (300, 30.5, True), (300, 31.0, False)],
+    [
+        (0, 27.0, True),
+        (0, 27.2, False),
+        (0, 23.0, True),
+        (0, 22.9, False),
+        (300, 30.5, True),
+        (300, 31.0, False),
+        (36_000, 33.4, True),
+        (36_000, 33.6, False),
+    ],
 )
 def test_band_widens_with_silence(silence_s: float, value_c: float, *, taken: bool) -> None:
     fed = Fed()
@@ -234,6 +243,15 @@ def test_stuck_while_the_others_move() -> None:
     assert not fed.counts
     fed.feed(25.1, 25.0, 25.1)
     assert fed.counts
+
+
+@pytest.mark.parametrize(("minutes", "stuck"), [(29, False), (31, True)])
+def test_stuck_takes_half_an_hour(minutes: int, *, stuck: bool) -> None:
+    fed = Fed()
+    for frame in range(minutes * 12):
+        fed.feed(25.0)
+        fed.gate.compare(25.0 if frame == 0 else 27.0, fed.now_s)
+    assert (fed.gate.fault is ProbeFaultReason.STUCK) is stuck
 
 
 def test_still_while_the_others_are_still_is_no_fault() -> None:

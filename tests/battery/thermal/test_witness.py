@@ -125,6 +125,22 @@ def test_when_it_cannot_be_told(what: str) -> None:
     assert sag is Sag.NONE
 
 
+@pytest.mark.parametrize(("seconds", "expected"), [(890, Sag.NONE), (930, Sag.CLEAR)])
+def test_after_an_end_of_the_curve_cells_have_a_quarter_of_an_hour(seconds: float, expected: Sag) -> None:
+    cells = Cells()
+    cells.level_v = 3.45
+    cells.feed(60)
+    cells.level_v = 3.3
+    assert cells.feed(seconds, 0.030) is expected
+
+
+@pytest.mark.parametrize(("seconds", "expected"), [(590, Sag.CLEAR), (610, Sag.SHORT)])
+def test_a_pack_rests_after_ten_minutes(seconds: float, expected: Sag) -> None:
+    cells = Cells(-60.0)
+    cells.current_a = 0.0
+    assert cells.feed(seconds, 0.100) is expected
+
+
 def test_collapse_needs_two_frames_and_no_neighbours() -> None:
     witness = VoltageWitness(280, None, ())
     for second in range(10):
