@@ -535,6 +535,14 @@ def test_a_difference_ends_with_the_probe_that_had_it() -> None:
     assert (life.level(Kind.PROBE_SPREAD), life.level(Kind.PROBE_LOST)) == (Level.OK, Level.ADVISORY)
 
 
+def test_a_difference_between_probes_stays_while_none_is_seen() -> None:
+    life = Life()
+    life.run(30, **probes(20, 38))
+    assert life.level(Kind.PROBE_SPREAD) is Level.WARNING
+    life.run(3600, **probes(None, None))
+    assert (life.level(Kind.PROBE_SPREAD), life.level(Kind.PROBE_LOST)) == (Level.WARNING, Level.WARNING)
+
+
 def test_all_probes_lost() -> None:
     life = Life()
     life.run(10)

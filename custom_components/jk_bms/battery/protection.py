@@ -402,7 +402,7 @@ class ProtectionEngine:
                     watch.step(danger, now_s, value=value_c, probe=probe, up_to=up_to)
         if probes.spread_k is not None and probes.warmest:
             watches[Kind.PROBE_SPREAD].step(probes.spread_k, now_s, value=probes.spread_k, probe=probes.warmest[1])
-        elif watches[Kind.PROBE_LOST].level:  # it has taken the place of a difference that nobody can tell any more
+        elif watches[Kind.PROBE_LOST].level and not probes.all_lost:  # a difference that nobody can tell any more
             watches[Kind.PROBE_SPREAD].leave(now_s)
         if (mos_c := believed_c.get(MOSFETS)) is not None:
             watches[Kind.MOS_HOT].step(mos_c, now_s, value=mos_c, probe=MOSFETS)

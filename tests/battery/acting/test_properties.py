@@ -150,7 +150,8 @@ class Judge:
         if scene.mode is not Mode.ACT:
             assert decision.limit_a is None
         assert decision.limit_a is None or decision.limit_a >= 0
-        self.ours = {target for target in self.ours if target in decision.held}
+        shared = decision.held & scene.held_elsewhere  # what another pack switched on, and whoever is last switches off
+        self.ours = {target for target in self.ours | shared if target in decision.held}
 
 
 def _budget(target: Target) -> Target:
