@@ -539,7 +539,7 @@ def test_a_difference_between_probes_stays_while_none_is_seen() -> None:
     life = Life()
     life.run(30, **probes(20, 38))
     assert life.level(Kind.PROBE_SPREAD) is Level.WARNING
-    life.run(3600, **probes(None, None))
+    life.run(3600, temperature_1_c=None, temperature_2_c=None)
     assert (life.level(Kind.PROBE_SPREAD), life.level(Kind.PROBE_LOST)) == (Level.WARNING, Level.WARNING)
 
 
