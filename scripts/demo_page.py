@@ -13,6 +13,7 @@ _ALERT = """\
 {{% set looks = {{'ok': 'success', 'advisory': 'info', 'warning': 'warning'}} %}}
 <ha-alert alert-type="{{{{ looks.get(states('{level}'), 'error') }}}}" title="{{{{ state_translated('{level}') }}}}">
 {{{{ state_attr_translated('{level}', 'cause') or 'Nothing is wrong.' }}}}
+{{% if state_attr('{level}', 'raised_by') %}}({{{{ state_attr_translated('{level}', 'raised_by') }}}}){{% endif %}}
 </ha-alert>"""
 """The worst finding, in the colour of its level."""
 

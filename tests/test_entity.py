@@ -111,6 +111,7 @@ def test_states_are_translated(language: str) -> None:
     assert list(causes) == [*CAUSES, ACTION_FAILED]
     of_heat = {cause: text for cause, text in causes.items() if cause.startswith(HEAT) and cause != HEAT_HELD}
     assert attributes["raised_by"]["state"] == of_heat
+    assert strings["sensor"]["guardian_level"]["state_attributes"]["raised_by"] == attributes["raised_by"]
     assert list(attributes["severity"]["state"]) == list(Severity)
     assert isinstance(event.ALARM, EventEntityDescription)
     assert list(attributes["event_type"]["state"]) == event.ALARM.event_types

@@ -244,6 +244,7 @@ async def test_restart_at_each_level_of_heat(
     await restart(packs, pack, telemetry_32s(counter=77, current_a=0.0, **hot(now_c)))
     assert (pack.value("guardian_level"), pack.value("thermal_level")) == (level, STATE_UNKNOWN)
     assert "heat_held" in causes(pack)
+    assert pack.get("guardian_level").attributes["raised_by"] == "heat_temperature"
 
     await Frames(packs, pack).run(70, current_a=0.0, **hot(now_c))
     known = heat if now_c is not None else STATE_UNKNOWN

@@ -12,7 +12,7 @@ from homeassistant.const import UnitOfElectricCurrent, UnitOfTemperature, UnitOf
 
 from .action_event import told
 from .battery.acting.interface import Action
-from .battery.guardian import SHOWN_C, GuardianLevel
+from .battery.guardian import RAISED_BY, SHOWN_C, GuardianLevel
 from .battery.thermal.interface import Cause, Crossing, ThermalLevel
 from .pack_state import PackState, described, has_probe
 from .publishing import Delta
@@ -33,8 +33,10 @@ def _rounded(value: float | None, digits: int) -> float | None:
 
 def _guardian_attributes(state: PackState) -> dict[str, object]:
     assessment = state.assessment
+    worst = assessment.findings[0] if assessment.findings else None
     return {
-        "cause": assessment.findings[0].cause if assessment.findings else None,
+        "cause": worst.cause if worst else None,
+        RAISED_BY: worst.placeholders.get(RAISED_BY) if worst else None,
         "causes": described(assessment.findings, state.zero_at),
         "unacknowledged": list(assessment.unacknowledged),
     }
