@@ -118,10 +118,10 @@ def run(options: argparse.Namespace) -> dict[str, Any]:
     table = next((path for path in (options.data / "scenarios.csv", SHARED / "scenarios.csv") if path.is_file()), None)
     rows: list[Scenario] = scenarios.read(table) if table else []
     if not rows:
-        skipped["scenarios"] = f"no scenarios.csv in {options.data}"
+        skipped["scenarios"] = f"no scenarios.csv in {options.data}: name another folder with --data or JK_BMS_SHARED"
     recorded = recordings.read(options.data) if options.data.is_dir() else []
     if not recorded:
-        skipped["recordings"] = f"no recordings in {options.data}"
+        skipped["recordings"] = f"no recordings in {options.data}: name another folder with --data"
 
     figures: list[Figure] = []
     report: dict[str, Any] = {"figures": [], "skipped": skipped, "seconds": {}}

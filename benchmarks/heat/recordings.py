@@ -103,7 +103,10 @@ class Recording:
 
 
 def read(folder: Path) -> list[Recording]:
-    """Read every table of temperatures in a folder and in the folders in it; other tables are passed over."""
+    """Read every table of temperatures in a folder and in the folders in it; other tables are passed over.
+
+    Raises ValueError that names the file if one holds what is no number.
+    """
     cases: dict[str, dict[str, str]] = {}
     if (folder / "cases.csv").is_file():
         with (folder / "cases.csv").open(newline="", encoding="utf-8") as file:
@@ -127,7 +130,10 @@ def _read(path: Path, folder: Path, case: dict[str, str]) -> Recording | None:
         return None
 
     def column(name: str) -> tuple[float | None, ...]:
-        return tuple(_number(row.get(name)) for row in rows)
+        try:
+            return tuple(_number(row.get(name)) for row in rows)
+        except ValueError as error:
+            raise ValueError(f"{path}, column {name}: {error}") from error
 
     times_s = tuple(float(row["t_s"]) for row in rows)
     probes_c = {short: column(name) for name, short in names.items()}

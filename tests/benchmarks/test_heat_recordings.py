@@ -148,3 +148,9 @@ def test_without_its_table_the_folder_reads_much_the_same(tmp_path: Path) -> Non
             assert recording.collapse_s == pytest.approx(float(row["t_V50pct_s"]), abs=5)
         if row["t_onset_s"] and "maximum" not in row["kind"]:
             assert recording.onset_s == pytest.approx(float(row["t_onset_s"]), abs=2)
+
+
+def test_what_is_no_number_is_named_with_its_file(tmp_path: Path) -> None:
+    write(tmp_path / "calm.csv", "t_s,temp_C", ["0,20.0", "1,n/a"])
+    with pytest.raises(ValueError, match=r"calm\.csv, column temp_C: .*n/a"):
+        read(tmp_path)
