@@ -257,10 +257,9 @@ async def test_events_of_the_guardian(pack: Pack, packs: Packs, hass: HomeAssist
     for number in range(2):
         packs.tick(1)
         await pack.give(telemetry_32s(counter=100 + number, cells_v=(3.3,) * 15 + (3.59,)))
-    packs.tick(1)
-    await pack.give(telemetry_32s(counter=103, mos_temperature_c=99.0))
-    packs.tick(1)
-    await pack.give(telemetry_32s(counter=104, mos_temperature_c=99.0))
+    for number in range(3):
+        packs.tick(1)
+        await pack.give(telemetry_32s(counter=103 + number, mos_temperature_c=99.0 + number))
 
     answer = cast("dict[str, Any]", await call(pack, "get_guardian_events"))
     newer, older = answer["events"]
