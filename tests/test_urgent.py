@@ -48,8 +48,12 @@ async def test_a_pack_without_a_page_yet_is_among_the_others(packs: Packs, hass:
 async def test_what_is_not_over_yet_is_told_with_what_raised_it(packs: Packs, hass: HomeAssistant) -> None:
     plant = await Plant.add(packs, celsius=HOT_C)
     await plant.run(5)
+    (told,) = notifications(hass).values()
     plant.celsius = HOT_C - 14
     await plant.run(600)
+    assert list(notifications(hass).values()) == [told], "what was found; that it cools down is no news"
+    await plant.again()
+    await plant.run(1)
     (notification,) = notifications(hass).values()
     assert "- What was found about its heat is not over yet: It is too hot, Temperature T1" in notification["message"]
 
@@ -64,7 +68,7 @@ async def test_an_emergency_says_what_is_off(packs: Packs, hass: HomeAssistant, 
     (notification,) = notifications(hass).values()
     assert said in notification["message"]
     assert "{" not in notification["message"]
-    assert re.search(r"- It is too hot: Temperature T1, hottest probe 6[67]\.\d °C", notification["message"])
+    assert re.search(r"- It is too hot: Temperature T[12], hottest probe 6[67]\.\d °C", notification["message"])
 
 
 async def test_heat_that_goes_on_rising_is_told_while_it_can_be_met(packs: Packs, hass: HomeAssistant) -> None:

@@ -109,6 +109,7 @@ class Guard:
     def reset(self, *, sure: bool = False) -> bool:
         """End an emergency by hand; return whether that could be: see `Guardian.reset`."""
         ended = self.guardian.reset(self._hass.loop.time(), sure=sure)
+        self._store.async_delay_save(self.guardian.state, SAVED_AFTER_S)
         self._look_again()
         return ended
 

@@ -220,7 +220,7 @@ class JkBmsOptionsFlow(OptionsFlowWithReload):
         names = await async_get_translations(self.hass, self.hass.config.language, "selector", [DOMAIN])
         return {
             action: f"{entry.title} ({names[f'component.{DOMAIN}.selector.action.options.{other}']})"
-            for entry in self.hass.config_entries.async_entries(DOMAIN)
+            for entry in self.hass.config_entries.async_entries(DOMAIN, include_disabled=False)
             if entry is not self.config_entry
             for other, key in DRIVEN.items()
             for action, entity_id in chosen

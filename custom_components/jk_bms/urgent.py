@@ -88,7 +88,7 @@ class Urgent:
             if (mode is not Mode.OFF and finding.level >= _told_from(finding)) or finding.cause == ACTION_FAILED
         ]
         kind = _kind(assessment, urgent, mode, stopped=stopped)
-        told = (kind, [(each.cause, *_named(each).items()) for each in urgent], dict(failures)) if kind else None
+        told = (kind, [_told_by(each) for each in urgent], dict(failures)) if kind else None
         if told == self._told:
             return
         self._told, self.kind = told, kind
@@ -159,6 +159,11 @@ def _kind(assessment: Assessment, urgent: list[Finding], mode: Mode, *, stopped:
     if urgent and not stopped:
         return "warm"
     return "stopped" if stopped else None
+
+
+def _told_by(finding: Finding) -> tuple[object, ...]:
+    """Return what makes a finding another one for the owner; which of two warm probes is the warmer one doesn't."""
+    return (finding.key, finding.level) if finding.key == HEAT else (finding.cause, *_named(finding).items())
 
 
 def _named(finding: Finding) -> dict[str, str]:

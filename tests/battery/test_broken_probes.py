@@ -184,6 +184,39 @@ def test_a_constant_that_is_there_at_the_start_has_to_move_first(value_c: float)
     assert said[-1].thermal.probe_faults, "it is told"
 
 
+@pytest.mark.parametrize("broken_c", [-200.0, -127.0, 85.0, 120.0])
+def test_of_two_probes_at_the_start_the_good_one_is_believed(broken_c: float) -> None:
+    pack = Watched()
+    pack.run(5)
+    again = pack.restarted()
+    cold: dict[str, Any] = {"temperature_1_c": -3.0, "temperature_2_c": broken_c, "mos_temperature_c": 4.0}
+    assessment = again.run(2, current_a=20.0, **cold)
+    assert {hazard.kind: hazard.probe for hazard in assessment.protection.hazards} == {
+        Kind.CHARGE_COLD: "temperature_1"
+    }
+
+
+def test_a_start_asks_for_a_second_frame() -> None:
+    pack = Watched()
+    pack.frame()
+    assert pack.guardian.wants_another()
+    pack.frame()
+    assert not pack.guardian.wants_another()
+
+
+@pytest.mark.parametrize(("hot_c", "gap_s"), [(93.0, 60.0), (65.0, 60.0), (45.0, 600.0)])
+def test_mosfets_that_cool_down_unseen_are_believed(hot_c: float, gap_s: float) -> None:
+    pack = Watched()
+    pack.run(30, mos_temperature_c=25.0)
+    for step in range(60):
+        pack.run(2, mos_temperature_c=round(25 + (hot_c - 25) * step / 59, 1))
+    pack.now_s += gap_s
+    cooled = pack.run(90, mos_temperature_c=30.0)
+    assert cooled.thermal.mos_temperature_c == 30.0
+    assert "probe_lost" not in {finding.key for finding in cooled.findings}
+    assert "mos_hot" not in {finding.key for finding in pack.run(200, mos_temperature_c=30.0).findings}
+
+
 def test_a_cell_far_too_hot_at_the_start_counts_as_soon_as_it_has_moved() -> None:
     pack = Polled(25, -20)
     random = Random(2)

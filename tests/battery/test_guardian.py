@@ -138,7 +138,7 @@ def test_probes_keep_their_place() -> None:
     pack = Watched()
     assert pack.frame(temperature_1_c=None).probes == ("temperature_2",)
     assert pack.run(1, temperature_4_c=21.0).probes == ("temperature_2", "temperature_1", "temperature_4")
-    assessment = pack.restarted().run(12, temperature_2_c=56.0)
+    assessment = pack.restarted().run(12, temperature_2_c=44.0)
     assert assessment.probes == ("temperature_2", "temperature_1", "temperature_4")
     (heat,) = [each for each in assessment.findings if each.key == "heat"]
     assert heat.placeholders["probe"] == "temperature_2"
@@ -467,9 +467,22 @@ def test_an_emergency_of_probes_that_never_answer_after_a_restart_ends_when_some
     pack.run(10, **VERY_HOT)
     again = pack.restarted()
     assert again.run(60, **BLIND).level is GuardianLevel.EMERGENCY
+    assert not again.guardian.reset(again.now_s, sure=True), "that they answer may be a matter of a minute"
+    again.run(3600, **BLIND)
     assert not again.guardian.reset(again.now_s)
     assert again.guardian.reset(again.now_s, sure=True)
     assert "heat" not in {finding.key for finding in again.run(1, **BLIND).findings}
+
+
+def test_the_period_of_a_pack_that_is_asked_seldom_is_no_gap() -> None:
+    pack = Watched(ProtectionConfig(frame_period_s=600))
+    cools_c = [66 - 0.5 * number for number in range(80)]
+    below = next(number for number, temperature_c in enumerate(cools_c) if temperature_c < 45)
+    for number, temperature_c in enumerate(cools_c[: below + 8]):
+        assert number > below + 5 or not pack.guardian.reset(pack.now_s)
+        pack.now_s += 600
+        pack.run(0.5, temperature_1_c=temperature_c, temperature_2_c=temperature_c - 0.1)
+    assert pack.guardian.reset(pack.now_s), "for an hour it was cool"
 
 
 def test_a_pack_that_is_asked_seldom_is_seen_for_longer() -> None:

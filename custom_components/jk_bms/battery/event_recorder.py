@@ -149,6 +149,8 @@ class EventRecorder:
                 continue
             known, recorded_s = before.get(each.key, GuardianLevel.OK), self._recorded_s.get((each.key, each.level))
             self._critical[each.key] = each.level
+            if each.cause == HEAT_HELD and each.key in before:
+                self._critical[each.key] = known
             if each.level <= known or each.cause == HEAT_HELD:
                 continue
             if recorded_s is None or now_s - recorded_s >= RING_S:

@@ -106,7 +106,7 @@ class Guardian:
         """What has said something in the last frame, but isn't known as a probe yet."""
         self._protection = ProtectionEngine(config, self._latched, self._probes, _chemistry(known.get("chemistry")))
         self._chemistry = self._protection.chemistry
-        self._thermal_config = _thermal_config(self._chemistry, None, self._chosen_heat)
+        self._thermal_config = self._judge_by(self._chemistry, None)
         self._thermal = ThermalEngine(self._thermal_config, known.get("thermal"))
         self._settings: Settings | None = None
         self._heat = GuardianLevel(int(self._thermal.remember()["level"][0]))
@@ -114,6 +114,8 @@ class Guardian:
         self._raised_by = _raised_by(known.get(RAISED_BY))
         """What raised it, with where that was; empty if that was forgotten."""
         self._heat_waits = False
+        self._began_s = inf
+        """When the first frame came."""
         self._said_c: tuple[float | None, ...] = ()
         self._moved_s = 0.0
         """When one of the temperatures was last another than before."""
@@ -132,6 +134,7 @@ class Guardian:
         self, telemetry: Telemetry, settings: Settings | None, ambient_c: float | None, now_s: float
     ) -> Assessment:
         """Take a frame at a monotonic time in seconds, the settings as last read, and the temperature of the room."""
+        self._began_s = min(self._began_s, now_s)
         self._protection.identify(telemetry, settings)
         if settings is not self._settings or self._protection.chemistry is not self._chemistry:
             self._settings, self._chemistry = settings, self._protection.chemistry
@@ -177,10 +180,10 @@ class Guardian:
         """End an emergency by hand; return whether that could be.
 
         It can once the pack has been cool for an hour and is still seen to be. Burnt probes never say so: after an hour
-        in which no temperature was known, or if none has been since the start, `sure` says that somebody has looked.
+        of frames in which no temperature was known, `sure` says that somebody has looked.
         """
         heard_s = self._thermal.heard_s
-        unheard_s = inf if heard_s is None else now_s - heard_s
+        unheard_s = now_s - (self._began_s if heard_s is None else heard_s)
         looked = sure and unheard_s >= _LOOK_AFTER_S
         blind = unheard_s > max(_SEEN_FOR_S, _LOST_AFTER_PERIODS * self._config.frame_period_s)
         if (blind and not looked) or not self._thermal.reset(now_s, sure=looked):
@@ -216,8 +219,22 @@ class Guardian:
 
     def _adapt(self, chemistry: Chemistry | None, settings: Settings | None) -> None:
         """Let the thermal engine go by what the pack turns out to be."""
-        self._thermal_config = _thermal_config(chemistry, settings, self._chosen_heat)
+        self._thermal_config = self._judge_by(chemistry, settings)
         self._thermal.adapt(self._thermal_config)
+
+    def _judge_by(self, chemistry: Chemistry | None, settings: Settings | None) -> ThermalConfig:
+        """Return what the heat is judged by; for what is unknown, that of the packs that most boards are in."""
+        usual = ThermalConfig()
+        capacity_ah = None if settings is None else settings.nominal_capacity_ah
+        mos_limit_c = None if settings is None else settings.mos_overtemperature_c
+        return replace(
+            usual,
+            capacity_ah=_within(_CAPACITIES_AH, capacity_ah) or usual.capacity_ah,
+            thresholds=replace(HeatThresholds(chemistry, settings, self._chosen_heat).all(), shown_c=SHOWN_C),
+            mos_limit_c=_within(_MOS_LIMITS_C, mos_limit_c) or usual.mos_limit_c,
+            plateau_v=usual.plateau_v if chemistry in (None, Chemistry.LFP) else None,
+            frame_period_s=self._config.frame_period_s,
+        )
 
     def _assess(self, protection: ProtectionAssessment, thermal: ThermalAssessment, now_s: float) -> Assessment:
         probes = self._probes
@@ -254,22 +271,6 @@ class Guardian:
         self._raised_by = {RAISED_BY: cause, **place}
         said = {name: f"{number:.1f}" for name, number in numbers.items() if number is not None}
         return Finding(HEAT, HEAT, level, cause, thermal.level_since_s, said | place)
-
-
-def _thermal_config(
-    chemistry: Chemistry | None, settings: Settings | None, chosen: Mapping[str, float]
-) -> ThermalConfig:
-    """Return what the heat is judged by; for what is unknown, that of the packs that most boards are in."""
-    usual = ThermalConfig()
-    capacity_ah = None if settings is None else settings.nominal_capacity_ah
-    mos_limit_c = None if settings is None else settings.mos_overtemperature_c
-    return replace(
-        usual,
-        capacity_ah=_within(_CAPACITIES_AH, capacity_ah) or usual.capacity_ah,
-        thresholds=replace(HeatThresholds(chemistry, settings, chosen).all(), shown_c=SHOWN_C),
-        mos_limit_c=_within(_MOS_LIMITS_C, mos_limit_c) or usual.mos_limit_c,
-        plateau_v=usual.plateau_v if chemistry in (None, Chemistry.LFP) else None,
-    )
 
 
 def _within(range_: tuple[float, float], value: float | None) -> float | None:

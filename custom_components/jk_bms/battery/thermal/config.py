@@ -94,6 +94,8 @@ class ThermalConfig:
     """How fast the heat of the pack may change by itself; 2e-8 for bare cells of some Ah."""
     plateau_v: tuple[float, float] | None = (3.20, 3.346)
     """The flat part of the resting cells' curve, where sagging can be told from being emptier; None: there is none."""
+    frame_period_s: float = 0.5
+    """How far frames are apart."""
     joule_c_s_a2: float | None = None
     """Heating by the square of the current; None: that of cells of this capacity."""
 

@@ -56,7 +56,7 @@ from .causes import Causes
 from .config import ThermalConfig
 from .difference import THRESHOLDS_C, Unlikeness, heater_factor, median, median_of_others
 from .forecast import ahead_c, crossing_s
-from .gate import ProbeGate
+from .gate import ProbeGate, may_be_temperature
 from .interface import (
     LOCAL_CAUSES,
     Cause,
@@ -168,8 +168,8 @@ class ThermalEngine:
         self._model = _model(config, _remembered(remembered, "model"))
         self._mosfets = Mosfets(_remembered(remembered, "mosfets"))
         self._witness = VoltageWitness(config.capacity_ah, config.plateau_v, _habits(remembered, "cell_habits_v"))
-        self._ladder = Ladder(_remembered(remembered, "level"))
-        self._mos_gate = ProbeGate()
+        self._ladder = Ladder(_remembered(remembered, "level"), config.frame_period_s)
+        self._mos_gate = ProbeGate(cools_fast=True)
         self._load = Load()
         self._unlikeness = Unlikeness(learned=self._knew_habits)
         self._unexplained = UnexplainedHeating()
@@ -264,7 +264,7 @@ class ThermalEngine:
         missing: list[Probe] = []
         for probe, raw_c in zip(self._probes, raws_c, strict=True):
             gate = probe.gate
-            others_c = _strangers_c(raw_c, raws_c) if median_c is None else median_c
+            others_c = _strangers_c(raw_c, raws_c, mos_c) if median_c is None else median_c
             if gate.step(_finite(raw_c), now_s, probe.fast.slope_c_s, others_c, mos_c):
                 self._take(probe, now_s)
             elif gate.candidate_c(now_s) is None:
@@ -281,7 +281,8 @@ class ThermalEngine:
         for probe in missing + waiting:
             probe.miss(now_s, stopping=self._ladder.level >= ThermalLevel.STOP)
         self._mos_gate.step(_finite(mos_c), now_s, 0.0, median_c)
-        self._waiting |= self._mos_gate.waits(now_s)
+        # What a start finds is believed from the second frame on.
+        self._waiting |= self._mos_gate.waits(now_s) or now_s == self._first_s
         self._believed_c = tuple([probe.gate.believed_c(now_s) for probe in self._probes])
         self._mos_c = self._mos_gate.believed_c(now_s)
 
@@ -620,15 +621,18 @@ def _model(config: ThermalConfig, learned: tuple[float, ...]) -> PackModel:
     return PackModel(config.joule_prior_c_s_a2, config.time_constant_s, config.slope_noise_c2_s3, learned)
 
 
-def _strangers_c(raw_c: float | None, raws_c: tuple[float | None, ...]) -> float | None:
+def _strangers_c(raw_c: float | None, raws_c: tuple[float | None, ...], mos_c: float | None) -> float | None:
     """Return the median of all readings for one that is far off, when no probe has been believed yet; else None.
 
-    A constant nonsense that is there when Home Assistant starts has to move before it counts, as heat does.
+    A constant nonsense that is there when Home Assistant starts has to move before it counts, as heat does. Of two the
+    one that is farther from the MOSFETs is the odd one.
     """
-    known_c = sorted(known_c for each_c in raws_c if (known_c := _finite(each_c)) is not None)
+    known_c = [each_c for each_c in raws_c if may_be_temperature(each_c)]
+    if len(known_c) == 2 and may_be_temperature(mos_c):
+        known_c.append(mos_c)
     if raw_c is None or not known_c:
         return None
-    middle_c = median(known_c)
+    middle_c = median(sorted(known_c))
     return middle_c if abs(raw_c - middle_c) > _STRANGE_C else None
 
 

@@ -8,7 +8,7 @@ are known to invent are never taken at once.
 from __future__ import annotations
 
 from math import exp
-from typing import Final
+from typing import Final, TypeIs
 
 from .interface import ProbeFaultReason
 
@@ -28,6 +28,7 @@ _MENDED_SHARE: Final = 0.05
 _FAULT_AFTER_S: Final = 300.0
 _FAULT_FRAMES: Final = 3
 _CHANGES_TO_PROVE: Final = 3
+_CONFIRMED: Final = 2
 _SUSPECT_FALL_C: Final = 5.0
 _FALL_SUSPECT_S: Final = 7200.0
 _RETURN_C: Final = 1.5
@@ -37,6 +38,11 @@ _COPIES: Final = 8
 _MIRROR_C: Final = 3.0
 _STUCK_AFTER_S: Final = 1800.0
 _STUCK_MOVE_C: Final = 0.8
+
+
+def may_be_temperature(raw_c: float | None) -> TypeIs[float]:
+    """Whether a reading is none of those that are invented, and in the range of what is there."""
+    return raw_c is not None and _COLDEST_C <= raw_c <= _HOTTEST_C and raw_c not in _SENTINELS_C
 
 
 class ProbeGate:
@@ -54,6 +60,7 @@ class ProbeGate:
         "_chain_first_s",
         "_chain_last_c",
         "_chain_last_s",
+        "_cools_fast",
         "_copies",
         "_fallen_s",
         "_fault",
@@ -75,7 +82,9 @@ class ProbeGate:
         "spike",
     )
 
-    def __init__(self) -> None:
+    def __init__(self, *, cools_fast: bool = False) -> None:
+        """`cools_fast`: it is no cell, so a fall within minutes, as of MOSFETs after a load, is nothing suspicious."""
+        self._cools_fast: Final = cools_fast
         self.accepted_c: float | None = None
         """Last value that was let through, and when."""
         self.accepted_s = 0.0
@@ -195,7 +204,10 @@ class ProbeGate:
             return False  # a temperature below zero whose sign got lost
         many = self._decayed_rejects(now_s) >= _MANY_REJECTS
         up = raw_c > last_c
-        if self._chain_differs:
+        if self._cools_fast and not up:
+            if self._chain_count < _CONFIRMED:
+                return False
+        elif self._chain_differs:
             if self._chain_count < ((5 if many else 2) if up else (30 if many else 6)):
                 return False
             if up:

@@ -4,7 +4,7 @@ Up at once, down one at a time and slowly. Level 1 ends after a quarter of an ho
 forecast, level 2 after a quarter of an hour without a cause, level 3 when it is cool and has not risen for half an hour
 - and somebody has seen it, if it came from one spot -, level 4 only by hand, and then altogether: it has been cool for
 an hour, and who says so is not to be told a minute later that it is critical. Of the time between two frames no more
-than a minute counts as quiet or cool: nobody knows what was in a gap.
+than a minute, or two periods of a pack that is asked seldom, counts as quiet or cool: nobody knows what was in a gap.
 """
 
 from __future__ import annotations
@@ -17,14 +17,16 @@ _QUIET_S: Final = 900.0
 _FALLING_S: Final = 1800.0
 _COOL_S: Final = 3600.0
 _HEARD_S: Final = 60.0
+_HEARD_PERIODS: Final = 2.0
 
 
 class Ladder:
     """The level of one pack."""
 
-    __slots__ = ("_caused_s", "_cool_s", "_local", "_rising_s", "_stepped_s", "level", "since_s")
+    __slots__ = ("_caused_s", "_cool_s", "_heard_s", "_local", "_rising_s", "_stepped_s", "level", "since_s")
 
-    def __init__(self, remembered: tuple[float, ...]) -> None:
+    def __init__(self, remembered: tuple[float, ...], frame_period_s: float = 0.5) -> None:
+        self._heard_s: Final = max(_HEARD_S, _HEARD_PERIODS * frame_period_s)
         self.level = ThermalLevel.NORMAL
         self._local = False
         if len(remembered) == 2 and remembered[0] in set(ThermalLevel):
@@ -54,7 +56,7 @@ class Ladder:
         `local`: one of level 3 or 4 is of one spot. `warm`: the forecast keeps level 1. `hot`: too hot for leaving
         level 3. `rising`: some probe still rises.
         """
-        gap_s = now_s - self._stepped_s - _HEARD_S
+        gap_s = now_s - self._stepped_s - self._heard_s
         self._stepped_s = now_s
         if gap_s > 0.0:
             self._caused_s += gap_s
