@@ -29,6 +29,7 @@ _THRESHOLDS = {
     for level, celsius in {"advisory": 70, "warning": 71, "critical": 72}.items()
 }
 """What is found of heat comes first."""
+_MOSFETS_WARMER_K = 3.0
 _FASTEST_C_PER_S = 1 / 60
 _STEPS = 40
 """Turns of the event loop that everything is done in that waits for nothing."""
@@ -117,7 +118,11 @@ class Plant:
     async def add(
         cls, packs: Packs, *, address: str = ADDRESS, celsius: float = 25.0, spread_c: float = 0.6, **options: Any
     ) -> Plant:
-        first = telemetry_32s(temperature_1_c=celsius, temperature_2_c=celsius - spread_c, mos_temperature_c=celsius)
+        first = telemetry_32s(
+            temperature_1_c=celsius,
+            temperature_2_c=celsius - spread_c,
+            mos_temperature_c=celsius + _MOSFETS_WARMER_K,
+        )
         options = {"guardian_mode": "act", "permission": "switches", "thresholds": _THRESHOLDS} | options
         pack = await packs.add(DEVICE_INFO_32S, _SETTINGS, first, address=address, **options)
         plug_in(pack.hass)
@@ -150,7 +155,7 @@ class Plant:
             "discharge_mosfet": discharges,
             "temperature_1_c": round(self.reads_c + 0.1 * (self.number % 3 == 0), 1),
             "temperature_2_c": round(self.reads_c - self.spread_c + 0.1 * (self.number % 4 == 0), 1),
-            "mos_temperature_c": round(self.reads_c, 1),
+            "mos_temperature_c": round(self.reads_c + _MOSFETS_WARMER_K, 1),
         }
         return telemetry_32s(**values | changes)
 

@@ -535,6 +535,41 @@ async def test_packs_are_tried_one_after_the_other(packs: Packs, hass: HomeAssis
     assert fan.calls == ["turn_on", "turn_off"] * 2
 
 
+async def test_the_next_pack_waits_for_a_trial_that_nobody_waits_for(packs: Packs, hass: HomeAssistant) -> None:
+    cellar = await Plant.add(packs, stop_discharge=True)
+    garage = await Plant.add(packs, address="C8:47:80:00:00:02", stop_discharge=True)
+    for plant in (cellar, garage):
+        await plant.run(2)
+    given_up = hass.async_create_task(cellar.pack.coordinator.trials.async_try())
+    while cellar.settings.discharge_switch:
+        await cellar.run(1)
+    given_up.cancel()
+    next_one = hass.async_create_task(garage.pack.coordinator.trials.async_try())
+    await garage.run(3)
+    assert (given_up.cancelled(), garage.pack.link.written) == (True, [])
+    while not next_one.done():
+        for plant in (cellar, garage):
+            await plant.run(1)
+            assert any(plant.settings.discharge_switch for plant in (cellar, garage))
+    assert [trial.outcome for trial in next_one.result() or ()] == ["answered"]
+    assert [key for key, _ in cellar.pack.link.written] == ["discharge_switch"] * 2
+
+
+async def test_a_pack_that_is_unloaded_while_others_are_tried_is_not_tried(packs: Packs, hass: HomeAssistant) -> None:
+    cellar = await Plant.add(packs, stop_discharge=True)
+    garage = await Plant.add(packs, address="C8:47:80:00:00:02", stop_discharge=True)
+    for plant in (cellar, garage):
+        await plant.run(2)
+    first, second = [hass.async_create_task(each.pack.coordinator.trials.async_try()) for each in (cellar, garage)]
+    link = garage.pack.link
+    await garage.settle()
+    await hass.config_entries.async_unload(garage.pack.entry.entry_id)
+    while not (first.done() and second.done()):
+        await cellar.run(1)
+    assert second.result() is None
+    assert link.written == []
+
+
 async def test_a_trial_of_what_does_not_work(packs: Packs, fan: Appliance, switches: list[Appliance]) -> None:
     charger, inverter, contactor = switches
     plant = await Plant.add(packs, permission="read_only", stop_charge=True, **COOLING, **SWITCHES)

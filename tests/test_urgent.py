@@ -5,18 +5,18 @@ from __future__ import annotations
 import json
 import re
 from pathlib import Path
-from typing import Any
 from unittest.mock import patch
 
 import pytest
 from homeassistant.components import persistent_notification
-from homeassistant.config_entries import ConfigEntryDisabler
+from homeassistant.config_entries import ConfigEntryDisabler, ConfigEntryState
 from homeassistant.core import HomeAssistant
 from homeassistant.helpers import device_registry as dr
 
 import custom_components.jk_bms
 from custom_components.jk_bms.battery.acting.interface import Mode
 from custom_components.jk_bms.bms.alarms import Alarm
+from custom_components.jk_bms.bms.link import LinkProblem
 from custom_components.jk_bms.urgent import Urgent
 
 from .acting_home import Plant, notifications
@@ -98,27 +98,39 @@ async def test_an_alarm_of_the_board_that_is_over_is_told_by_its_name(packs: Pac
     assert "- Alarm: cell overvoltage\n" in notification["message"]
 
 
-async def test_what_stood_before_a_restart_is_told_once_more(
-    packs: Packs, hass: HomeAssistant, hass_storage: dict[str, Any]
-) -> None:
+async def start_out_of_reach(plant: Plant, *, anew: bool) -> list[str]:
+    """Set a pack up that can't be reached, after a restart of Home Assistant or without; return what is told then."""
+    entry, hass = plant.pack.entry, plant.hass
+    await hass.config_entries.async_unload(entry.entry_id)
+    persistent_notification.async_dismiss(hass, f"jk_bms_{entry.entry_id}")
+    if anew:
+        hass.data.pop("jk_bms_started")
+    await plant.packs.set_up(plant.pack, fails_with=LinkProblem.NO_DATA)
+    assert entry.state is ConfigEntryState.SETUP_RETRY
+    return [f"{each['title']}: {each['message']}" for each in notifications(hass).values()]
+
+
+async def test_what_stood_before_a_restart_is_told_once_more(packs: Packs) -> None:
     plant = await Plant.add(packs, celsius=BURNING_C)
     await plant.run(10)
-    entry = plant.pack.entry
-    await hass.config_entries.async_unload(entry.entry_id)
-    stood = hass_storage[f"jk_bms.{entry.entry_id}.acting"]["data"]["urgent"]
-    persistent_notification.async_dismiss(hass, f"jk_bms_{entry.entry_id}")
-
-    async def remind(kind: object) -> list[str]:
-        urgent = Urgent(hass, entry)
-        await urgent.async_start()
-        urgent.remind(kind)
-        return [f"{each['title']}: {each['message']}" for each in notifications(hass).values()]
-
-    assert await remind("warm") == []
-    (said,) = await remind(stood)
+    assert await start_out_of_reach(plant, anew=False) == [], "a reload is no restart"
+    (said,) = await start_out_of_reach(plant, anew=True)
     assert said.startswith("Keller: EMERGENCY: It was so when the pack was last heard")
-    persistent_notification.async_dismiss(hass, f"jk_bms_{entry.entry_id}")
-    assert await remind(stood) == [], "a pack out of reach is set up over and over"
+    assert await start_out_of_reach(plant, anew=False) == [], "a pack out of reach is set up over and over"
+
+
+async def test_a_little_heat_before_a_restart_is_not_told_again(packs: Packs) -> None:
+    plant = await Plant.add(packs, celsius=HEATED_C)
+    await plant.run(5)
+    assert await start_out_of_reach(plant, anew=True) == []
+
+
+async def test_of_a_pack_that_is_disabled_while_out_of_reach_nothing_is_told(packs: Packs, hass: HomeAssistant) -> None:
+    plant = await Plant.add(packs, celsius=BURNING_C)
+    await plant.run(10)
+    assert await start_out_of_reach(plant, anew=True)
+    await hass.config_entries.async_set_disabled_by(plant.pack.entry.entry_id, ConfigEntryDisabler.USER)
+    assert notifications(hass) == {}
 
 
 async def test_of_a_pack_that_is_disabled_nothing_is_told(packs: Packs, hass: HomeAssistant) -> None:

@@ -22,6 +22,7 @@ from .memory import MemoryStore
 from .renaming import follow_renaming
 from .repairs import RepairWatch, forget, judge_setup
 from .services import async_setup_services
+from .urgent import withdraw_from_disabled
 
 PLATFORMS: Final = (
     Platform.BINARY_SENSOR,
@@ -38,14 +39,15 @@ CONFIG_SCHEMA: Final = cv.config_entry_only_config_schema(DOMAIN)
 
 
 async def async_setup(hass: HomeAssistant, _config: ConfigType) -> bool:
-    """Register the actions."""
+    """Register the actions, and follow what concerns packs that aren't loaded, too."""
     async_setup_services(hass)
+    follow_renaming(hass)
+    withdraw_from_disabled(hass)
     return True
 
 
 async def async_setup_entry(hass: HomeAssistant, entry: JkBmsConfigEntry) -> bool:
     """Connect to the pack of an entry and add its entities; without a first reading Home Assistant tries again."""
-    entry.async_on_unload(follow_renaming(hass, entry))
     coordinator = JkBmsCoordinator(hass, entry)
     try:
         await coordinator.async_start()

@@ -209,8 +209,6 @@ class Acting:
         self._cancel = []
         del self._hass.data[_PACKS][self._entry.entry_id]
         await self._store.async_save(self._to_remember())
-        if self._entry.disabled_by:
-            withdraw(self._hass, self._entry.entry_id)
 
     @callback
     def listen(self, listener: Callable[[Record], None]) -> CALLBACK_TYPE:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from typing import Any, Final
@@ -11,7 +10,6 @@ import probatio
 from homeassistant.core import ServiceCall, SupportsResponse
 from homeassistant.exceptions import ServiceValidationError
 from homeassistant.helpers import config_validation as cv
-from homeassistant.util.hass_dict import HassKey
 from homeassistant.util.json import JsonObjectType
 
 from .acting import Acting, Stopped
@@ -37,9 +35,6 @@ SHORTEST_COOLING: Final = timedelta(minutes=1)
 LONGEST_COOLING: Final = timedelta(hours=24)
 """Also how long at most a temperature is tried to be reached."""
 COOLING_TO_C: Final = (0.0, 60.0)
-
-_TRIAL: Final[HassKey[asyncio.Lock]] = HassKey(f"{DOMAIN}_trial")
-"""Held while a pack is tried: not all are to be without current at once, and they may share a fan."""
 
 
 async def _trigger_cooling(coordinator: JkBmsCoordinator, call: ServiceCall) -> JsonObjectType:
@@ -112,18 +107,14 @@ async def _reset_emergency(coordinator: JkBmsCoordinator, call: ServiceCall) -> 
 
 
 async def _test_actions(coordinator: JkBmsCoordinator, call: ServiceCall) -> JsonObjectType:
-    """Drive once all that the guardian may drive, of one pack at a time."""
+    """Drive once all that the guardian may drive."""
     acting = coordinator.acting
     if not to_try(acting.state.config):
         raise _invalid("nothing_to_try", coordinator)
     if not call.data[ATTR_CONFIRM]:
         raise _invalid("trial_needs_confirmation", coordinator)
-    async with coordinator.hass.data.setdefault(_TRIAL, asyncio.Lock()):
-        return await _try_now(coordinator)
-
-
-async def _try_now(coordinator: JkBmsCoordinator) -> JsonObjectType:
-    if not coordinator.trials.may_begin:
+    trials = await coordinator.trials.async_try()
+    if trials is None:
         raise _invalid("no_trial_now", coordinator)
     return {
         "tried": [
@@ -135,7 +126,7 @@ async def _try_now(coordinator: JkBmsCoordinator) -> JsonObjectType:
                 "seconds": trial.seconds,
                 "reason": trial.reason,
             }
-            for trial in await coordinator.trials.async_try()
+            for trial in trials
         ]
     }
 

@@ -18,6 +18,7 @@ from typing import Final
 from homeassistant.config_entries import ConfigEntry
 from homeassistant.core import HassJob, HomeAssistant, callback
 from homeassistant.exceptions import HomeAssistantError, ServiceValidationError
+from homeassistant.util.hass_dict import HassKey
 
 from .acting import ANSWERS_WITHIN_S, Acting
 from .battery.acting.interface import BOARD, Action, ActionsConfig, Target
@@ -30,6 +31,8 @@ _LOGGER = logging.getLogger(__name__)
 RETRY_S: Final = 60.0
 LONGEST_RETRY_S: Final = 3600.0
 """What doesn't go back is ordered less and less often: the board's memory wears."""
+_TURN: Final[HassKey[asyncio.Lock]] = HassKey(f"{DOMAIN}_trial")
+"""Held while a pack is tried: not all are to be without current at once, and they may share a fan."""
 _BY_BOARD = {
     Action.STOP_CHARGE: (Target.BOARD_CHARGE,),
     Action.STOP_DISCHARGE: (Target.BOARD_DISCHARGE,),
@@ -119,17 +122,29 @@ class Trials:
             await asyncio.wait([self._trial])
 
     @property
-    def may_begin(self) -> bool:
+    def _may_begin(self) -> bool:
         """Whether nothing is critical, and nothing has been switched, not even for another trial."""
-        return self._is_calm and not self._acting.tried
+        under_way = self._trial is not None and not self._trial.done()
+        return self._is_calm and not (under_way or self._acting.tried or self._ends)
 
     @property
     def _is_calm(self) -> bool:
         return self._may_put_back() and not self._acting.decision.held
 
-    async def async_try(self) -> list[Trial]:
-        """Try everything, one after the other, to the end even if whoever asked gives up meanwhile."""
+    async def async_try(self) -> list[Trial] | None:
+        """Try everything once it is the turn of this pack, to the end even if whoever asked gives up meanwhile.
+
+        Return None if it can't be now, or something has to be switched in earnest by then.
+        """
+        if not self._may_begin:
+            return None
+        turn = self._hass.data.setdefault(_TURN, asyncio.Lock())
+        await turn.acquire()
+        if not self._may_begin:
+            turn.release()
+            return None
         self._trial = self._entry.async_create_task(self._hass, self._try_all(), f"{DOMAIN} trial")
+        self._trial.add_done_callback(lambda _: turn.release())
         return await asyncio.shield(self._trial)
 
     async def _try_all(self) -> list[Trial]:

@@ -11,9 +11,10 @@ from collections.abc import Mapping
 from typing import Final
 
 from homeassistant.components import persistent_notification
-from homeassistant.config_entries import ConfigEntry
+from homeassistant.config_entries import SIGNAL_CONFIG_ENTRY_CHANGED, ConfigEntry, ConfigEntryChange
 from homeassistant.core import HomeAssistant, callback
 from homeassistant.helpers import device_registry as dr
+from homeassistant.helpers.dispatcher import async_dispatcher_connect
 from homeassistant.helpers.translation import async_get_cached_translations, async_get_translations
 from homeassistant.util.hass_dict import HassKey
 
@@ -33,8 +34,8 @@ _NAMES: Final = {
 """Where the placeholders that are translation keys are translated."""
 _OUTLASTING: Final = ("emergency", "critical", "stopped")
 """What is told again after a restart."""
-_REMINDED: Final[HassKey[set[str]]] = HassKey(f"{DOMAIN}_reminded")
-"""Entries whose owner has been told so; a pack out of reach is set up over and over."""
+_STARTED: Final[HassKey[set[str]]] = HassKey(f"{DOMAIN}_started")
+"""Entries that were set up since Home Assistant started: one that is again, or over and over, was not restarted."""
 
 
 def _id(entry_id: str) -> str:
@@ -45,6 +46,18 @@ def _id(entry_id: str) -> str:
 def withdraw(hass: HomeAssistant, entry_id: str) -> None:
     """Take back what the owner of a pack was told."""
     persistent_notification.async_dismiss(hass, _id(entry_id))
+
+
+@callback
+def withdraw_from_disabled(hass: HomeAssistant) -> None:
+    """Take back what stands of a pack, be it loaded or out of reach, once its owner disables it."""
+
+    @callback
+    def look(_change: ConfigEntryChange, entry: ConfigEntry) -> None:
+        if entry.domain == DOMAIN and entry.disabled_by:
+            withdraw(hass, entry.entry_id)
+
+    async_dispatcher_connect(hass, SIGNAL_CONFIG_ENTRY_CHANGED, look)
 
 
 class Urgent:
@@ -67,13 +80,13 @@ class Urgent:
     @callback
     def remind(self, kind: object) -> None:
         """Say what stood before a restart, as long as the pack hasn't been heard."""
-        reminded = self._hass.data.setdefault(_REMINDED, set())
-        if kind not in _OUTLASTING:
-            return
-        self.kind = str(kind)
-        if self._entry.entry_id not in reminded:
-            reminded.add(self._entry.entry_id)
-            self._create(self.kind, "before")
+        started = self._hass.data.setdefault(_STARTED, set())
+        first = self._entry.entry_id not in started
+        started.add(self._entry.entry_id)
+        if kind in _OUTLASTING:
+            self.kind = str(kind)
+            if first:
+                self._create(self.kind, "before")
 
     @callback
     def tell(

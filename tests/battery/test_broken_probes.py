@@ -224,6 +224,20 @@ def test_a_cell_far_too_hot_at_the_start_counts_as_soon_as_it_has_moved() -> Non
     assert said[-1].level is GuardianLevel.EMERGENCY
 
 
+def test_a_socket_without_a_probe_that_reads_as_the_mosfets_is_no_probe() -> None:
+    pack = Polled(25, -20)
+    said = pack.poll(200, WRONG["the MOSFETs'"], probe=1)
+    assert found(said) == {}
+    assert said[-1].probes == ("temperature_1", "temperature_4", "temperature_5")
+    assert pack.poll(2)[-1].probes == ("temperature_1", "temperature_4", "temperature_5", "temperature_2")
+
+
+def test_probes_that_all_are_as_warm_as_the_mosfets_at_the_start_are_believed() -> None:
+    pack = Watched()
+    fields = dict.fromkeys((*FIELDS, "mos_temperature_c"), 48.0)
+    assert found([pack.frame(**fields) for _ in range(4)])["heat"] is GuardianLevel.WARNING
+
+
 def test_mosfets() -> None:
     pack = Watched()
     pack.run(30, mos_temperature_c=40.0)

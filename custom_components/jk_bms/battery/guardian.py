@@ -205,9 +205,11 @@ class Guardian:
         """Take in the probes that turn up, in that order: what has been learned of the others stays theirs.
 
         The first are taken in with a reading that can be a temperature. Later ones have to say another in the next
-        frame: a probe that a single wrong reading made would be missed for good.
+        frame: a probe that a single wrong reading made would be missed for good. So would one that isn't there at all,
+        but that the board says the temperature of the MOSFETs for: a probe is what says another, if any does.
         """
         first = not self._probes
+        mos_c = telemetry.mos_temperature_c
         strangers: dict[str, ProbeGate] = {}
         for probe in PROBES:
             if probe not in self._probes and (reading_c := READINGS[probe](telemetry)) is not None:
@@ -215,7 +217,8 @@ class Guardian:
                 gate.step(reading_c, now_s, 0.0, None)
         self._strangers = strangers
         met = [probe for probe, gate in strangers.items() if gate.accepted_c is not None or (first and gate.begun)]
-        self._probes += tuple(met)
+        own = [probe for probe in met if READINGS[probe](telemetry) != mos_c]
+        self._probes += tuple(own or (met if first else ()))
 
     def _adapt(self, chemistry: Chemistry | None, settings: Settings | None) -> None:
         """Let the thermal engine go by what the pack turns out to be."""
