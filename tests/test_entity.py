@@ -23,6 +23,7 @@ from custom_components.jk_bms import (
     switch,
 )
 from custom_components.jk_bms.battery.acting.interface import (
+    ACTION,
     ACTION_FAILED,
     BY_HAND,
     OVER,
@@ -31,7 +32,9 @@ from custom_components.jk_bms.battery.acting.interface import (
     Mode,
     Target,
 )
+from custom_components.jk_bms.battery.data_quality import READINGS
 from custom_components.jk_bms.battery.guardian import CAUSES, HEAT, HEAT_HELD, GuardianLevel
+from custom_components.jk_bms.battery.hazards import Family
 from custom_components.jk_bms.bms.alarms import Alarm, Severity
 from custom_components.jk_bms.bms.layout import FrameType
 from custom_components.jk_bms.bms.link import LinkProblem
@@ -113,6 +116,12 @@ def test_states_are_translated(language: str) -> None:
     assert attributes["raised_by"]["state"] == of_heat
     assert strings["sensor"]["guardian_level"]["state_attributes"]["raised_by"] == attributes["raised_by"]
     assert list(attributes["severity"]["state"]) == list(Severity)
+    families = (*(family for family in Family if family is not Family.BMS_FAULT), HEAT, ACTION)
+    assert list(attributes["family"]["state"]) == list(families)
+    assert attributes["probe"]["state"] == {probe: strings["sensor"][probe]["name"] for probe in READINGS}
+    assert attributes["action"]["state"] == LANGUAGES[language]["selector"]["action"]["options"]
+    assert attributes["target"]["state"] == LANGUAGES[language]["selector"]["target"]["options"]
+    assert all(attributes[name]["name"] for name in ("key", "since", "value", "limit", "slope", "cell"))
     assert isinstance(event.ALARM, EventEntityDescription)
     assert list(attributes["event_type"]["state"]) == event.ALARM.event_types
     attributes = strings["event"]["setting_changed"]["state_attributes"]
