@@ -14,7 +14,7 @@ from dataclasses import fields, is_dataclass, replace
 from math import inf, isfinite, nan
 from typing import Any
 
-from hypothesis import given, note
+from hypothesis import example, given, note
 from hypothesis import settings as how
 from hypothesis import strategies as st
 
@@ -178,6 +178,7 @@ legs = st.one_of(
 )
 
 
+@example([(("ramp", 45, 5.0, 0.3671875), 1), (("ramp", 51, 60.0, -0.346875), 2), (("blind", 30.0), 2)])
 @how(max_examples=150, deadline=None)
 @given(st.lists(st.tuples(legs, st.integers(1, 4)), max_size=12))
 def test_whatever_comes(course: list[tuple[tuple[Any, ...], int]]) -> None:

@@ -27,14 +27,22 @@ class Clock:
         warm: bool = False,
         hot: bool = False,
         rising: bool = False,
+        heard: bool = True,
     ) -> ThermalLevel:
         level = self.ladder.level
         for _ in range(round(minutes * 6)):
             self.now_s += 10
             before = level
-            level = self.ladder.step(wanted, self.now_s, local=local, warm=warm, hot=hot, rising=rising)
+            level = self.ladder.step(wanted, self.now_s, heard=heard, local=local, warm=warm, hot=hot, rising=rising)
             assert level >= before - 1
         return level
+
+
+def test_no_level_ends_in_a_frame_without_a_temperature() -> None:
+    clock = Clock()
+    clock.run(1, REDUCE)
+    assert clock.run(20, heard=False) is REDUCE
+    assert clock.run(1 / 6) is COOL
 
 
 @pytest.mark.parametrize("level", [COOL, REDUCE, STOP, EMERGENCY])

@@ -534,6 +534,7 @@ class ThermalEngine:
         self._ladder.step(
             wanted,
             now_s,
+            heard=self._accepted_s == now_s,
             local=any(cause.level >= ThermalLevel.STOP and cause.cause in LOCAL_CAUSES for cause in causes),
             warm=predicted_c >= thresholds.cool_release_c,
             hot=hottest_c >= thresholds.stop_release_c,

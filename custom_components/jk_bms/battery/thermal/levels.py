@@ -5,6 +5,7 @@ forecast, level 2 after a quarter of an hour without a cause, level 3 when it is
 - and somebody has seen it, if it came from one spot -, level 4 only by hand, and then altogether: it has been cool for
 an hour, and who says so is not to be told a minute later that it is critical. Of the time between two frames no more
 than a minute, or two periods of a pack that is asked seldom, counts as quiet or cool: nobody knows what was in a gap.
+And no level ends in a frame that says no temperature.
 """
 
 from __future__ import annotations
@@ -49,11 +50,11 @@ class Ladder:
         return self._local and self.level >= ThermalLevel.STOP
 
     def step(
-        self, wanted: ThermalLevel, now_s: float, *, local: bool, warm: bool, hot: bool, rising: bool
+        self, wanted: ThermalLevel, now_s: float, *, heard: bool, local: bool, warm: bool, hot: bool, rising: bool
     ) -> ThermalLevel:
         """Take the level that the causes speak for.
 
-        `local`: one of level 3 or 4 is of one spot. `warm`: the forecast keeps level 1. `hot`: too hot for leaving
+        `heard`: some temperature is of this frame. `local`: one of level 3 or 4 is of one spot. `warm`: the forecast keeps level 1. `hot`: too hot for leaving
         level 3. `rising`: some probe still rises.
         """
         gap_s = now_s - self._stepped_s - self._heard_s
@@ -75,11 +76,13 @@ class Ladder:
             self._caused_s = now_s
         if wanted > level:
             self._enter(wanted, now_s)
-        elif wanted < level and now_s - self._caused_s >= _QUIET_S and self._may_fall(now_s, warm=warm, hot=hot):
+        elif heard and wanted < level and self._may_fall(now_s, warm=warm, hot=hot):
             self._enter(ThermalLevel(level - 1), now_s)
         return self.level
 
     def _may_fall(self, now_s: float, *, warm: bool, hot: bool) -> bool:
+        if now_s - self._caused_s < _QUIET_S:
+            return False
         match self.level:
             case ThermalLevel.COOL:
                 return not warm
