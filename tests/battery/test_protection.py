@@ -523,6 +523,22 @@ def test_a_current_that_can_not_be() -> None:
     assert unrated.level(Kind.DISCHARGE_CURRENT) is Level.CRITICAL
 
 
+@pytest.mark.parametrize(
+    ("kind", "wrong"),
+    [(Kind.PROBE_LOST, {"temperature_2_c": None}), (Kind.CURRENT_READING, {"current_a": 601.0})],
+)
+def test_what_is_over_says_what_it_was_until_it_is_released(kind: Kind, wrong: Frame) -> None:
+    life = Life(config=ProtectionConfig(rated_current_a=200))
+    life.run(10)
+    life.run(70, **wrong)
+    hazard = life.hazard(kind)
+    life.run(30)
+    assert hazard is not None
+    assert life.hazard(kind) == hazard
+    life.run(31)
+    assert life.assessment.level is Level.OK
+
+
 def test_a_difference_ends_with_the_probe_that_had_it() -> None:
     life = Life()
     life.run(60, **probes(60, 22))

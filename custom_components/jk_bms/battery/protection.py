@@ -249,9 +249,10 @@ class ProtectionEngine:
         if current_a is None:
             return None
         possible = isfinite(current_a) and (not rated_a or abs(current_a) <= _IMPOSSIBLE_RATINGS * rated_a)
-        watches[Kind.CURRENT_READING].step(not possible, now_s, value=current_a if isfinite(current_a) else None)
         if not possible:
+            watches[Kind.CURRENT_READING].step(1, now_s, value=current_a if isfinite(current_a) else None)
             return None
+        watches[Kind.CURRENT_READING].leave(now_s)
         for charge_a, limit, flows, closed in (
             (current_a, Kind.CHARGE_CURRENT, Kind.CHARGE_MOSFET, telemetry.charge_mosfet),
             (-current_a, Kind.DISCHARGE_CURRENT, Kind.DISCHARGE_MOSFET, telemetry.discharge_mosfet),
@@ -385,7 +386,10 @@ class ProtectionEngine:
     ) -> None:
         watches, probes = self._watches, self._probes
         probes.step(believed_c)
-        watches[Kind.PROBE_LOST].step(2 if probes.all_lost else probes.lost is not None, now_s, probe=probes.lost)
+        if probes.lost is None:
+            watches[Kind.PROBE_LOST].leave(now_s)
+        else:
+            watches[Kind.PROBE_LOST].step(2 if probes.all_lost else 1, now_s, probe=probes.lost)
         if probes.coldest and probes.warmest:
             only_charges = charges and not discharges
             coldest_c, coldest = probes.coldest
