@@ -229,7 +229,10 @@ def test_a_socket_without_a_probe_that_reads_as_the_mosfets_is_no_probe() -> Non
     said = pack.poll(200, WRONG["the MOSFETs'"], probe=1)
     assert found(said) == {}
     assert said[-1].probes == ("temperature_1", "temperature_4", "temperature_5")
-    assert pack.poll(2)[-1].probes == ("temperature_1", "temperature_4", "temperature_5", "temperature_2")
+    for once_c in (-200.0, 0.0, 44.0):
+        said = pack.poll(1, constant(once_c), probe=1) + pack.poll(60, WRONG["the MOSFETs'"], probe=1)
+        assert (found(said), len(said[-1].probes)) == ({}, 3)
+    assert pack.poll(6)[-1].probes == ("temperature_1", "temperature_4", "temperature_5", "temperature_2")
 
 
 def test_probes_that_all_are_as_warm_as_the_mosfets_at_the_start_are_believed() -> None:

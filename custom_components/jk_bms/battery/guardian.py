@@ -211,12 +211,13 @@ class Guardian:
         first = not self._probes
         mos_c = telemetry.mos_temperature_c
         strangers: dict[str, ProbeGate] = {}
+        met: list[str] = []
         for probe in PROBES:
             if probe not in self._probes and (reading_c := READINGS[probe](telemetry)) is not None:
                 gate = strangers[probe] = self._strangers.get(probe) or ProbeGate()
-                gate.step(reading_c, now_s, 0.0, None)
+                if gate.step(reading_c, now_s, 0.0, None) or (first and gate.begun):
+                    met.append(probe)
         self._strangers = strangers
-        met = [probe for probe, gate in strangers.items() if gate.accepted_c is not None or (first and gate.begun)]
         own = [probe for probe in met if READINGS[probe](telemetry) != mos_c]
         self._probes += tuple(own or (met if first else ()))
 
