@@ -289,6 +289,22 @@ def test_what_says_something_grave_for_the_first_time_is_asked_again(odd: dict[s
     assert not pack.guardian.wants_another()
 
 
+@pytest.mark.parametrize(("before_c", "hot_c", "level"), [(40.0, 46.0, 1), (45.0, 51.0, 2), (61.0, 66.0, 4)])
+def test_a_pack_that_is_read_seldom_is_asked_again_at_each_level_of_heat(
+    before_c: float, hot_c: float, level: int
+) -> None:
+    pack = Watched(ProtectionConfig(frame_period_s=600))
+    pack.settings = replace(SETTINGS_32S, charge_overtemperature_c=70.0, discharge_overtemperature_c=70.0)
+    for temperature_c in (before_c, before_c, before_c, hot_c):
+        pack.now_s += 600
+        before = pack.frame(temperature_1_c=temperature_c, temperature_2_c=temperature_c)
+    assert before.thermal.level is not None
+    assert before.thermal.level < level
+    assert pack.guardian.wants_another()
+    assert pack.frame(temperature_1_c=hot_c, temperature_2_c=hot_c).thermal.level == level
+    assert not pack.guardian.wants_another()
+
+
 @pytest.mark.parametrize(
     "hot", [{"temperature_1_c": 105.0}, {"mos_temperature_c": 105.0}, {"mos_temperature_c": 127.0}]
 )

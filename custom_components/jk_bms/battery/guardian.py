@@ -243,9 +243,9 @@ class Guardian:
     def _assess(self, protection: ProtectionAssessment, thermal: ThermalAssessment, now_s: float) -> Assessment:
         probes = self._probes
         self._latched = protection.latched
-        self._heat_waits = thermal.confirmation_wanted
         if thermal.level is not None:
             self._heat = GuardianLevel(thermal.level)
+        self._heat_waits = thermal.confirmation_wanted or self._is_hotter_than_said(thermal)
         findings = [_of_hazard(hazard) for hazard in protection.hazards]
         if self._heat:
             findings.append(self._of_heat(self._heat, thermal))
@@ -260,6 +260,12 @@ class Guardian:
             probes=probes,
             monitoring_lost=blind_since_s is not None and now_s - blind_since_s > tolerated_s,
         )
+
+    def _is_hotter_than_said(self, thermal: ThermalAssessment) -> bool:
+        """Return whether a temperature would be another level with a second frame that says it."""
+        hottest_c = max((each_c for each_c in thermal.temperatures_c if each_c is not None), default=-inf)
+        reached = self._thermal_config.thresholds.reached(hottest_c)
+        return reached is not None and reached[0] > self._heat
 
     def _of_heat(self, level: GuardianLevel, thermal: ThermalAssessment) -> Finding:
         if not thermal.causes or thermal.causes[0].level < level:
