@@ -305,6 +305,15 @@ def test_a_pack_that_is_read_seldom_is_asked_again_at_each_level_of_heat(
     assert not pack.guardian.wants_another()
 
 
+def test_a_pack_that_is_read_seldom_is_asked_until_a_hot_start_is_believed() -> None:
+    pack = Watched(ProtectionConfig(frame_period_s=600), {"probes": ["temperature_1", "temperature_2"]})
+    hot_c = (70.0, 70.0, 70.1, 70.0, 70.1)
+    for temperature_c in hot_c:
+        level = pack.frame(temperature_1_c=temperature_c, temperature_2_c=28.0, mos_temperature_c=35.0).level
+        assert pack.guardian.wants_another() is (level < GuardianLevel.EMERGENCY)
+    assert level is GuardianLevel.EMERGENCY
+
+
 @pytest.mark.parametrize(
     "hot", [{"temperature_1_c": 105.0}, {"mos_temperature_c": 105.0}, {"mos_temperature_c": 127.0}]
 )

@@ -20,7 +20,7 @@ from .protection import ProtectionAssessment, ProtectionConfig, ProtectionEngine
 from .thermal.chosen import HeatThresholds
 from .thermal.config import ThermalConfig
 from .thermal.engine import ThermalEngine
-from .thermal.gate import ProbeGate
+from .thermal.gate import ProbeGate, may_be_temperature
 from .thermal.interface import Cause, ThermalAssessment, ThermalSample
 from .thresholds import Limits
 
@@ -157,7 +157,9 @@ class Guardian:
         thermal = self._thermal.step(None if frozen else sample, now_s)
         gated_c = {**dict(zip(self._probes, thermal.temperatures_c, strict=False)), MOSFETS: thermal.mos_temperature_c}
         believed_c = {probe: reading_c for probe, reading_c in gated_c.items() if reading_c is not None}
-        return self._assess(self._protection.step(telemetry, settings, now_s, believed_c), thermal, now_s)
+        assessment = self._assess(self._protection.step(telemetry, settings, now_s, believed_c), thermal, now_s)
+        self._heat_waits = thermal.confirmation_wanted or self._is_more_than_found(sample.probes_c)
+        return assessment
 
     def wants_another(self) -> bool:
         """Return whether the next frame is wanted at once: what the last one said may be grave, but says it alone."""
@@ -245,7 +247,6 @@ class Guardian:
         self._latched = protection.latched
         if thermal.level is not None:
             self._heat = GuardianLevel(thermal.level)
-        self._heat_waits = thermal.confirmation_wanted or self._is_hotter_than_said(thermal)
         findings = [_of_hazard(hazard) for hazard in protection.hazards]
         if self._heat:
             findings.append(self._of_heat(self._heat, thermal))
@@ -261,9 +262,9 @@ class Guardian:
             monitoring_lost=blind_since_s is not None and now_s - blind_since_s > tolerated_s,
         )
 
-    def _is_hotter_than_said(self, thermal: ThermalAssessment) -> bool:
-        """Return whether a temperature would be another level with a second frame that says it."""
-        hottest_c = max((each_c for each_c in thermal.temperatures_c if each_c is not None), default=-inf)
+    def _is_more_than_found(self, probes_c: tuple[float | None, ...]) -> bool:
+        """Return whether a reading, believed or not yet, would be a higher level if more frames said it."""
+        hottest_c = max(filter(may_be_temperature, probes_c), default=-inf)
         reached = self._thermal_config.thresholds.reached(hottest_c)
         return reached is not None and reached[0] > self._heat
 
