@@ -35,6 +35,16 @@ def test_a_resting_pack_may_say_the_same_for_hours() -> None:
     assert pulse.frozen_s == 0
 
 
+def test_a_counter_that_has_gone_round_between_two_visits_has_moved() -> None:
+    pulse = Pulse()
+    for visit in range(6):
+        frame = telemetry_32s(current_a=0.0, counter=7 + (visit == 1), run_time_s=128 * visit)
+        assert pulse.step(frame, 128 * visit)
+        assert pulse.frozen_s == 0
+    assert not pulse.step(frame, 128 * 6), "a board that has hung up says all the same"
+    assert pulse.frozen_s == 128
+
+
 def test_what_a_frame_says_of_temperatures() -> None:
     frame = telemetry_32s(temperature_1_c=21.5, temperature_2_c=None, temperature_4_c=nan, mos_temperature_c=-200.0)
     assert temperatures_c(frame) == {"temperature_1": 21.5, "mos_temperature": -200.0}

@@ -15,6 +15,8 @@ MOSFETS: Final = "mos_temperature"
 """The probe at the MOSFETs, likewise."""
 READINGS: Final = {probe: attrgetter(f"{probe}_c") for probe in (*PROBES, MOSFETS)}
 """How to read each of a frame, in °C."""
+_COUNTS_ROUND_S: Final = 100.0
+"""After so long the counter of frames, a byte, may be where it was without having stood still."""
 
 
 def temperatures_c(telemetry: Telemetry) -> dict[str, float]:
@@ -63,15 +65,17 @@ class Pulse:
 
     def step(self, telemetry: Telemetry, now_s: float) -> bool:
         """Take a frame; tell whether it is another than the one before."""
-        last, self._heard_s = self._last, now_s
+        last, silent_s = self._last, self.silent_s(now_s)
+        self._heard_s = now_s
         if last is None:
             self._news_s = self._same_since_s = now_s
             self._last = telemetry
             return True
-        if telemetry.counter != last.counter:
-            self._counter_s = now_s
-        elif telemetry == last:
+        counts = telemetry.counter != last.counter
+        if not counts and telemetry == last:
             return False
+        if counts or (self._counter_s is not None and silent_s > _COUNTS_ROUND_S):
+            self._counter_s = now_s
         if telemetry.run_time_s != last.run_time_s:
             self._run_time_s = now_s
         if telemetry.current_a != last.current_a or telemetry.cell_voltages_v != last.cell_voltages_v:
