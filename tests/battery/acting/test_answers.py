@@ -142,6 +142,37 @@ def test_what_is_wanted_again_while_it_ends() -> None:
     assert (DISCHARGE, False, Result.VERIFIED, "") in scene.results
 
 
+def test_what_another_pack_comes_to_need_while_it_ends() -> None:
+    first, second = Scene(replace(BY_BOTH, cooling=None)), Scene(replace(BY_BOTH, cooling=None))
+
+    def run(seconds: float) -> None:
+        for _ in range(int(2 * seconds)):
+            first.held_elsewhere = second.decision.held & {CHARGER}
+            first.step()
+            second.on[CHARGER] = first.on[CHARGER]
+            second.held_elsewhere = first.decision.held & {CHARGER}
+            second.step()
+            first.on[CHARGER] = second.on[CHARGER]
+
+    first.thermal = heat(3)
+    run(70)
+    first.mark()
+    first.deaf = {CHARGER}
+    first.thermal = heat(0)
+    run(1)
+    assert (CHARGER, True) in first.orders
+    second.thermal = heat(3)
+    run(2)
+    assert CHARGER in second.decision.held
+    assert first.results[-1] == (CHARGER, False, Result.ENDED, Detail.HELD_ELSEWHERE), "it isn't asked again"
+    assert (CHARGER, False) not in second.orders
+    first.on[CHARGER] = True  # The order was on its way.
+    run(12)
+    assert (CHARGER, False) in second.orders, "nobody has decided that the second pack may be charged"
+    assert first.on[CHARGER] is False
+    assert CHARGER in second.decision.held
+
+
 def test_what_does_not_come_back_is_asked_again_and_said() -> None:
     scene = Scene(replace(BY_BOTH, cooling=Cooling(least_run_s=60)))
     scene.get(1)

@@ -276,7 +276,8 @@ class Drive:
             case _Stage.IDLE if sight.on is self._active:
                 self._effort = _Effort()
                 if sight.elsewhere:
-                    self._stage, self.began_s = _Stage.DONE, now_s
+                    # An order of the other pack to put it back may still be on its way: that is nobody's decision.
+                    self._stage, self.began_s, self._effort.asked_s = _Stage.DONE, now_s, now_s
             case _Stage.IDLE:
                 self._ask(now_s, out)
             case _Stage.ASKED:
@@ -305,7 +306,8 @@ class Drive:
                 self._end(now_s, out, Detail.BY_HAND)
 
     def _let_go(self, sight: Sight, now_s: float, out: Outbox, *, may_end: bool) -> None:
-        if self._stage is _Stage.ENDING:
+        needed = sight.elsewhere and sight.on is self._active
+        if self._stage is _Stage.ENDING and not needed:
             self._check(sight, now_s, out, may_ask=may_end)
             return
         self._effort.failing_s = self._effort.missed_s = None
