@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from copy import deepcopy
+from dataclasses import replace
 from typing import Any, cast
 from unittest.mock import patch
 
@@ -225,7 +226,8 @@ async def test_an_order_without_anything_to_do_is_kept(
     packs: Packs, hass: HomeAssistant, hass_storage: dict[str, Any]
 ) -> None:
     plant = await Plant.add(packs)
-    await plant.run(2, charge_mosfet=False, discharge_mosfet=False, current_a=0.0)
+    plant.pack.link.give(replace(plant.settings, charge_switch=False, discharge_switch=False))
+    await plant.run(2)
     await call(plant, "emergency_stop", confirm=True)
     assert plant.pack.link.written == []
     await plant.silence(3)

@@ -292,6 +292,16 @@ def test_off_by_the_board_itself_and_still_switched_on() -> None:
     scene.barred = {CHARGE}
     scene.run(30)
     assert (CHARGE, False, Result.ENDED, Detail.BY_HAND) in scene.results, "somebody switched it on"
+    # What is to stay off for good must not depend on us to be switched off when the board lets go of it.
+    emergency, stopped = Scene(), Scene(mode=Mode.WATCH)
+    for each in (emergency, stopped):
+        each.on[CHARGE], each.barred = False, {CHARGE}
+    emergency.get(4)
+    stopped.actor.emergency_stop(charge=True, discharge=False)
+    stopped.run(1)
+    assert (CHARGE, False) in emergency.orders
+    assert stopped.orders == [(CHARGE, False)]
+    assert stopped.results[-1] == (CHARGE, False, Result.VERIFIED, "")
 
 
 def test_switched_on_by_hand_at_level_3() -> None:

@@ -26,7 +26,7 @@ frames have come for a minute. What follows from what happens meanwhile:
 | no permission | action failed at once; it is tried again like everything that fails |
 | no answer | it is ordered again after 10, 30, 60 s and then every minute; action failed after the second time |
 | off, and yet a current | the same |
-| off by the board itself, and still switched on | it is left so; but what was ordered has to be switched off |
+| off by the board itself, and still switched on | it is left so but in an emergency; what was ordered is switched off |
 | ordered too often | 4 an hour, except at level 4; what is put back leaves one for stopping again |
 | cooled too often | 6 starts an hour; the last of them isn't ended before another one is free |
 | acting is left | cooling and limit end, what is switched off stays off and isn't put back later |

@@ -171,7 +171,7 @@ class Drive:
 
     def step(self, want: Want | None, sight: Sight, now_s: float, out: Outbox, *, may_end: bool) -> None:
         """Do what follows from what is wanted and seen; `may_end`: it may be put back if it isn't wanted."""
-        if sight.barred and self.is_held:
+        if sight.barred and (self.is_held or (want is not None and want.is_emergency)):
             sight = replace(sight, on=True)
         if sight.on is None:
             self._gap = True
