@@ -107,12 +107,18 @@ class Plant:
         self.current_a = 20.0
         self.spread_c = 0.6
         """By how much the second probe is cooler."""
+        self.welded = False
+        """The MOSFET of the charge is on whatever it is told."""
         self.number = 0
         self.records: list[Record] = []
         self.listen()
 
     def listen(self) -> None:
         self.pack.coordinator.acting.listen(self.records.append)
+
+    def answer_at_once(self) -> None:
+        """Have the board say what it has become as soon as it is written to."""
+        self.pack.link.after_writing = lambda: self.pack.link.give(self.frame())
 
     @classmethod
     async def add(
@@ -146,7 +152,7 @@ class Plant:
 
     def frame(self, **changes: Any) -> Any:
         self.number += 1
-        charges, discharges = bool(self.settings.charge_switch), bool(self.settings.discharge_switch)
+        charges, discharges = self.welded or bool(self.settings.charge_switch), bool(self.settings.discharge_switch)
         flows = charges if self.current_a > 0 else discharges
         values: dict[str, Any] = {
             "counter": self.number % 256,

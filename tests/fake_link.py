@@ -50,6 +50,7 @@ class FakeWriter:
         await link.while_writing()
         if outcome is Outcome.VERIFIED and (said := next(each for each in link.said.values() if _says(each, setting))):
             link.give(_with(said, setting, value))
+            link.after_writing()
         return outcome
 
     async def instruct(self, instruction: Instruction) -> Outcome:
@@ -134,6 +135,7 @@ class FakeLink:
         self.outcomes: dict[str, Outcome] = {}
         """What becomes of a write of a key, if not that the board takes it."""
         self.while_writing: Callable[[], Awaitable[None]] = lambda: asyncio.sleep(0)
+        self.after_writing: Callable[[], None] = lambda: None
         self.started = False
         self._on_reading = on_reading
         self._on_status = on_status

@@ -40,6 +40,8 @@ async def call(plant: Plant, service: str, *, context: Context | None = None, **
     device = plant.pack.coordinator.device
     assert device
     target = {ATTR_DEVICE_ID: device.id}
+    if service == "emergency_stop":
+        plant.answer_at_once()
     answer = await plant.hass.services.async_call(
         DOMAIN, service, target | data, blocking=True, return_response=True, context=context
     )
@@ -56,6 +58,7 @@ async def turn(plant: Plant, service: str) -> None:
 
 async def press(plant: Plant) -> None:
     """Press the button for the emergency stop."""
+    plant.answer_at_once()
     target = {ATTR_ENTITY_ID: plant.pack.entity_id(Platform.BUTTON, "emergency_stop")}
     await plant.hass.services.async_call("button", "press", target, blocking=True)
 
@@ -220,6 +223,19 @@ async def test_emergency_stop_that_nothing_comes_of(
         }
         assert results["switch_charge"]["reason"] == "input_boolean.charger didn't answer in time"
         assert results["switch_both"]["reason"] == "welded", "also while it isn't tried again yet"
+
+
+async def test_emergency_stop_of_a_board_whose_mosfet_does_not_open(packs: Packs, hass: HomeAssistant) -> None:
+    plant = await Plant.add(packs)
+    await plant.run(2)
+    plant.welded = True
+    task = hass.async_create_task(call(plant, "emergency_stop", confirm=True))
+    while not task.done():
+        await plant.run(1)
+    charge, discharge = cast("list[dict[str, Any]]", task.result()["targets"])
+    assert plant.pack.link.written[:2] == [CHARGE_OFF, DISCHARGE_OFF]
+    assert (charge["result"], discharge["result"]) == ("failed", "off")
+    assert charge["reason"] == "The board of Keller took the order, but has not been seen to switch the current off"
 
 
 async def test_an_order_without_anything_to_do_is_kept(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from typing import Any, cast
 from unittest.mock import patch
 
@@ -333,6 +334,9 @@ async def test_one_of_three_packs_is_not_set_up(pack: Pack, packs: Packs, hass: 
     barn = await packs.add(*PACK_32S, address="C8:47:80:00:00:03", title="Barn", permission=Permission.ALL)
     target = {ATTR_DEVICE_ID: [device_id(each) for each in (pack, garage, barn)]}
     await hass.config_entries.async_unload(garage.entry.entry_id)
+    off = telemetry_32s(charge_mosfet=False, discharge_mosfet=False, current_a=0.0)
+    for each in (pack, barn):
+        each.link.after_writing = partial(each.link.give, off)
     with pytest.raises(ServiceValidationError, match="Garage isn't set up at the moment"):
         await hass.services.async_call(DOMAIN, "emergency_stop", {**target, "confirm": True}, blocking=True)
     stopped = [("charge_switch", False), ("discharge_switch", False)]

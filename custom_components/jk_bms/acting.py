@@ -294,12 +294,13 @@ class Acting:
         ]
         self._actor.emergency_stop(charge=charge, discharge=discharge)
         failures = await self._outcome(targets, on=False)
-        entities = [target for target in targets if target in self.driven and target not in failures]
+        ordered = [target for target in targets if target not in failures]
         with suppress(TimeoutError):
             async with asyncio.timeout(ANSWERS_WITHIN_S):
-                await self.async_see(lambda: not any(map(self.is_on, entities)))
-        for target in filter(self.is_on, entities):
-            failures[target] = await async_message(self._hass, self._error("driven_silent", target))
+                await self.async_see(lambda: not any(map(self.is_on, ordered)))
+        for target in filter(self.is_on, ordered):
+            silent = self._error("board_silent" if target in BOARD else "driven_silent", target)
+            failures[target] = await async_message(self._hass, silent)
         return {target: (self._became(target, failures.get(target)), failures.get(target)) for target in targets}
 
     def not_done(self, reasons: Iterable[str | None]) -> HomeAssistantError:
