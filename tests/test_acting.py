@@ -537,10 +537,12 @@ async def test_removal_forgets(packs: Packs, hass: HomeAssistant, hass_storage: 
 
 async def test_what_ends_late_changes_nothing_any_more(packs: Packs, hass: HomeAssistant) -> None:
     plant = await Plant.add(packs)
-    acting = plant.pack.coordinator.acting
+    await plant.run(1)
+    acting, guard = plant.pack.coordinator.acting, plant.pack.coordinator.guard
     await hass.config_entries.async_unload(plant.pack.entry.entry_id)
     looked = acting.decision
     acting.look_again()
+    guard.acknowledge()
     assert acting.decision is looked
     await acting.async_stop()
 

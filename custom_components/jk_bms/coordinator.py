@@ -337,8 +337,7 @@ class JkBmsCoordinator(DataUpdateCoordinator[PackState]):
     @callback
     def _on_guard_news(self) -> None:
         """Act on what the guardian says without a frame."""
-        self.acting.step()
-        self._tell()
+        self.acting.look_again()
 
     def _tell(self, *, in_turn: bool = False) -> None:
         """Tell the entities, once the pack is known."""
