@@ -449,6 +449,17 @@ async def test_a_restart_repeats_nothing(packs: Packs, hass: HomeAssistant, cels
     )
 
 
+async def test_what_a_full_cell_switched_off_stays_off_over_a_restart_until_it_has_rested(packs: Packs) -> None:
+    plant = await Plant.add(packs, **BOARD)
+    await plant.run(10, cells_v=(3.62,) * 16)
+    assert plant.pack.link.written == [("charge_switch", False)]
+    await plant.run(5, cells_v=(3.56,) * 16)
+    await plant.again()
+    await plant.run(300, cells_v=(3.56,) * 16)
+    assert (plant.value("guardian_level"), plant.pack.link.written) == ("critical", [])
+    await plant.until(lambda: plant.pack.link.written == [("charge_switch", True)], within_s=300)
+
+
 async def test_a_memory_that_is_damaged(packs: Packs, hass: HomeAssistant, hass_storage: dict[str, Any]) -> None:
     fan = Appliance(hass, "fan.rack")
     plant = await Plant.add(packs, celsius=WARM_C, **FAN)

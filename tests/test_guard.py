@@ -221,6 +221,8 @@ async def test_restart_keeps_what_nobody_has_seen(
     assert data["probes"] == ["temperature_1", "temperature_2"]
 
     await restart(packs, pack)
+    assert pack.value("guardian_level") == "critical", "it has not been released yet"
+    await Frames(packs, pack).run(200)
     assert pack.value("guardian_level") == "ok"
     assert "cell_high" in pack.get("guardian_level").attributes["unacknowledged"]
 
@@ -244,7 +246,8 @@ async def test_restart_at_each_level_of_heat(
     await restart(packs, pack, telemetry_32s(counter=77, current_a=0.0, **hot(now_c)))
     assert (pack.value("guardian_level"), pack.value("thermal_level")) == (level, STATE_UNKNOWN)
     assert "heat_held" in causes(pack)
-    assert pack.get("guardian_level").attributes["raised_by"] == "heat_temperature"
+    attributes = pack.get("guardian_level").attributes
+    assert attributes["raised_by"] == "heat_temperature" or attributes["cause"] != "heat_held"
 
     await Frames(packs, pack).run(70, current_a=0.0, **hot(now_c))
     known = heat if now_c is not None else STATE_UNKNOWN
@@ -267,8 +270,12 @@ async def test_restart_while_critical(packs: Packs) -> None:
     near = {"cells_v": (3.58,) * 16}
     await restart(packs, pack, telemetry_32s(counter=78, **near))
     level = pack.get("guardian_level")
-    assert (level.state, level.attributes["cause"]) == ("ok", None), "one frame of it proves nothing"
+    assert (level.state, level.attributes["cause"]) == ("critical", "cell_high"), "it isn't over yet"
     assert "cell_high" in level.attributes["unacknowledged"]
+    await Frames(packs, pack).run(200)
+    await restart(packs, pack, telemetry_32s(counter=79, **near))
+    level = pack.get("guardian_level")
+    assert (level.state, level.attributes["cause"]) == ("ok", None), "one frame of it proves nothing"
     await Frames(packs, pack).run(1, **near)
     assert pack.value("guardian_level") == "critical"
 
@@ -290,6 +297,9 @@ async def test_what_became_critical_is_written_down_at_once_and_survives(
     await restart(packs, pack)
     (kept,) = pack.coordinator.guard.recorder.events
     assert len(kept.minutes_before()) == pytest.approx(60, abs=3)
+    await Frames(packs, pack).run(60, **ONE_HIGH)
+    assert len(stored(hass_storage, pack, "guardian_events")) == 1, "it is the same one still"
+    await Frames(packs, pack).run(200)
     await Frames(packs, pack).run(200, **ONE_HIGH)
     assert len(stored(hass_storage, pack, "guardian_events")) == 2
 

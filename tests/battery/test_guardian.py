@@ -185,6 +185,22 @@ def test_restart_keeps_what_nobody_has_seen_until_he_has() -> None:
     assert again.run(1).unacknowledged == ()
 
 
+def test_what_is_critical_outlasts_a_restart_until_it_is_released() -> None:
+    pack = Watched()
+    pack.run(10, **HIGH)
+    below: dict[str, Any] = {"cells_v": (3.56,) * 16, "pack_voltage_v": 56.96}
+    critical = {("cell_high", 3), ("pack_high", 3)}
+    assert critical <= set(causes(pack.run(300, **below)))
+    pack.guardian.acknowledge()
+    again = pack.restarted()
+    assert critical <= set(causes(again.frame(**below)))
+    held = again.run(300, **below)
+    assert critical <= set(causes(held))
+    assert held.unacknowledged == (), "the owner has seen it"
+    assert not critical & set(causes(again.run(70)))
+    assert not critical & set(causes(again.restarted().run(10)))
+
+
 def test_restart_in_an_overcharge_keeps_what_the_cells_are_of() -> None:
     """A board that doesn't say it has LFP cells that look like Li-ion meanwhile."""
     pack = Watched()
@@ -216,9 +232,9 @@ def test_restart_keeps_the_level_of_heat_also_while_no_probe_says_anything(tempe
     blind = {"temperature_1_c": None, "temperature_2_c": None}
     first = again.frame(**blind)
     assert first.thermal.level is None
-    assert (causes(first), first.level) == ([("heat_held", level)], level)
+    assert ("heat_held", level) in causes(first)
     held = again.run(600, **blind)
-    assert dict(causes(held)) == {"heat_held": level, "probe_lost": Level.WARNING}
+    assert {("heat_held", level), ("probe_lost", Level.WARNING)} <= set(causes(held))
     (heat,) = [each for each in held.findings if each.key == "heat"]
     assert heat.placeholders["raised_by"] == f"heat_{before.thermal.causes[0].cause}"
     assert again.run(10).thermal.level == level
@@ -245,7 +261,8 @@ def test_what_raised_a_level_is_left_out_where_it_cannot_be_read(stored: object)
     pack = Watched()
     pack.run(10, **HOT)
     again = pack.restarted(raised_by=stored)
-    held = again.frame(temperature_1_c=None, temperature_2_c=None).findings[0]
+    findings = again.frame(temperature_1_c=None, temperature_2_c=None).findings
+    (held,) = [each for each in findings if each.key == "heat"]
     assert (held.cause, held.level, held.placeholders) == ("heat_held", 3, {})
 
 

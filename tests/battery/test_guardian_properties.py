@@ -3,7 +3,7 @@
 Heat: a level is entered at once when its causes are there, and left for the next lower one, over restarts, too. No
 level comes from one frame alone, however strange, unless two probes jump up in it: these confirm each other.
 Protection takes one frame for one thing: what lies beyond the board's own limit, where the board itself would act. Of
-its levels a restart keeps only that nobody has seen them: the first two frames tell what is.
+its levels a restart keeps the critical ones, until frames release them, and that nobody has seen them.
 Being blind lowers nothing, and what is published or stored is finite.
 """
 

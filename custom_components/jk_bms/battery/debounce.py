@@ -77,6 +77,10 @@ class Watch:
         self.bounds = bounds
         self._first = bounds.first
 
+    def resume(self, level: Level, now_s: float) -> None:
+        """Go on with the level of before a restart."""
+        self.level, self._episode = level, _Episode(now_s)
+
     @property
     def since_s(self) -> float:
         """When it began; only while there is a level."""

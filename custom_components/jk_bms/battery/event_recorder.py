@@ -99,7 +99,8 @@ class EventRecorder:
         self._next_s = 0.0
         self._recorded_s: dict[tuple[str, GuardianLevel], float] = {}
         """When each finding was recorded last, by its key and level."""
-        self._critical: dict[str, GuardianLevel] = {}
+        self._critical: dict[str, GuardianLevel] | None = None
+        """What is critical or worse, as of the last step; None before the first."""
 
     def step(
         self,
@@ -114,7 +115,9 @@ class EventRecorder:
 
         Return the event if it is one.
         """
-        news = self._news(assessment, now_s)
+        if self._critical is None:
+            self._critical = dict.fromkeys(guardian.resumed, GuardianLevel.CRITICAL)
+        news = self._news(self._critical, assessment, now_s)
         if news or now_s >= self._next_s or now_s < self._next_s - STEP_S:
             self._next_s = now_s + STEP_S - _EARLY_S
             self._write(telemetry, assessment.level, now_s)
@@ -138,9 +141,11 @@ class EventRecorder:
         """Return the events as JSON, oldest first."""
         return [asdict(event) for event in self.events]
 
-    def _news(self, assessment: Assessment, now_s: float) -> list[tuple[str, GuardianLevel]]:
+    def _news(
+        self, before: dict[str, GuardianLevel], assessment: Assessment, now_s: float
+    ) -> list[tuple[str, GuardianLevel]]:
         """Return what has become critical, or worse, with this frame; what a restart only remembers hasn't."""
-        before, self._critical = self._critical, {}
+        critical = self._critical = dict[str, GuardianLevel]()
         if assessment.level < GuardianLevel.CRITICAL:
             return []
         news: list[tuple[str, GuardianLevel]] = []
@@ -148,15 +153,15 @@ class EventRecorder:
             if each.level < GuardianLevel.CRITICAL:
                 continue
             known, recorded_s = before.get(each.key, GuardianLevel.OK), self._recorded_s.get((each.key, each.level))
-            self._critical[each.key] = each.level
+            critical[each.key] = each.level
             if each.cause == HEAT_HELD and each.key in before:
-                self._critical[each.key] = known
+                critical[each.key] = known
             if each.level <= known or each.cause == HEAT_HELD:
                 continue
             if recorded_s is None or now_s - recorded_s >= RING_S:
                 news.append((each.key, each.level))
             else:
-                self._critical[each.key] = known  # it is news again when the five minutes are over
+                critical[each.key] = known  # it is news again when the five minutes are over
         return news
 
     def _write(self, telemetry: Telemetry, level: int, now_s: float) -> None:

@@ -104,7 +104,11 @@ class Guardian:
         self._probes = tuple([probe for probe in _texts(known.get("probes")) if probe in PROBES])
         self._strangers: dict[str, ProbeGate] = {}
         """What has said something in the last frame, but isn't known as a probe yet."""
-        self._protection = ProtectionEngine(config, self._latched, self._probes, _chemistry(known.get("chemistry")))
+        self.resumed: Final = frozenset(_texts(known.get("critical")))
+        """Keys of what was critical when a restart came: it is so until frames release it."""
+        self._protection = ProtectionEngine(
+            config, self._latched, self._probes, _chemistry(known.get("chemistry")), self.resumed
+        )
         self._chemistry = self._protection.chemistry
         self._thermal_config = self._judge_by(self._chemistry, None)
         self._thermal = ThermalEngine(self._thermal_config, known.get("thermal"))
@@ -197,6 +201,7 @@ class Guardian:
         """Return what has to be kept over a restart, for JSON."""
         return {
             "chemistry": self._protection.heard_chemistry,
+            "critical": sorted(self._protection.critical),
             "latched": sorted(self._latched),
             "probes": list(self._probes),
             RAISED_BY: self._raised_by,

@@ -12,6 +12,9 @@ lead that breaks in every other frame is a broken lead, and a charge that stutte
 While nothing is heard, or the same over and over, all levels stay as they are, and the age of the data is a hazard. A
 frame that was delivered twice is one frame.
 
+What was critical when Home Assistant ended is so when it starts, until the frames release it: what was switched off for
+it stays off as long as it would have without the restart.
+
 What the pack is judged by doesn't get lost either. The chemistry, once known, is kept until another is: where the board
 doesn't say it, overcharged cells look like those of another one. So is the last limit of the board that was known.
 """
@@ -109,8 +112,8 @@ class ProtectionAssessment:
 class ProtectionEngine:
     """Watches one pack.
 
-    Of before a restart: `latched` is what was critical and not acknowledged, `probes` are those it had, and
-    `heard_chemistry` is what was known by then.
+    Of before a restart: `latched` is what was critical and not acknowledged, `critical` what was so in the end,
+    `probes` are those it had, and `heard_chemistry` is what was known by then.
     """
 
     def __init__(
@@ -119,6 +122,7 @@ class ProtectionEngine:
         latched: frozenset[str] = frozenset(),
         probes: Collection[str] = (),
         heard_chemistry: Chemistry | None = None,
+        critical: frozenset[str] = frozenset(),
     ) -> None:
         self.config: Final = config
         self.heard_chemistry = heard_chemistry
@@ -142,7 +146,9 @@ class ProtectionEngine:
         self._present_s: dict[Kind, float] = {}
         """When what comes and goes was last there."""
         self._cell_count = 0
-        self._critical: set[str] = set()
+        self.critical = critical
+        """Keys of the hazards that are critical at present."""
+        self._resumes = critical
         self._assessment = ProtectionAssessment(latched=latched)
         self._derive()
 
@@ -191,6 +197,9 @@ class ProtectionEngine:
         """
         now_s = self._now_s = max(now_s, self._now_s)
         self.identify(telemetry, settings)
+        for kind in [kind for kind in self._watches if kind in self._resumes]:
+            self._watches[kind].resume(Level.CRITICAL, now_s)
+        self._resumes = frozenset()
         before = self._pulse.last
         silent_s = self._pulse.silent_s(now_s)
         self._watches[Kind.DATA_STALE].step(silent_s, now_s, value=silent_s)
@@ -439,10 +448,10 @@ class ProtectionEngine:
             return before
         hazards.sort(key=lambda hazard: (-hazard.level, hazard.since_s))
         latched = before.latched
-        critical = {hazard.key for hazard in hazards if hazard.level is Level.CRITICAL}
-        if critical != self._critical:
-            latched |= critical - self._critical
-            self._critical = critical
+        critical = frozenset([hazard.key for hazard in hazards if hazard.level is Level.CRITICAL])
+        if critical != self.critical:
+            latched |= critical - self.critical
+            self.critical = critical
         level = hazards[0].level if hazards else Level.OK
         self._assessment = ProtectionAssessment(level, tuple(hazards), latched)
         return self._assessment

@@ -96,7 +96,13 @@ def heat(
     )
 
 
-def assessed(thermal: ThermalAssessment, hazards: Iterable[Hazard] = (), *, seldom: bool = False) -> Assessment:
+def assessed(
+    thermal: ThermalAssessment,
+    hazards: Iterable[Hazard] = (),
+    *,
+    seldom: bool = False,
+    probes: tuple[str, ...] = ("temperature_1",),
+) -> Assessment:
     """Return what is known; `seldom`: being blind for a while is usual."""
     hazards = tuple(hazards)
     level = GuardianLevel(thermal.level or 0)
@@ -106,7 +112,7 @@ def assessed(thermal: ThermalAssessment, hazards: Iterable[Hazard] = (), *, seld
         findings=found,
         protection=ProtectionAssessment(hazards=hazards),
         thermal=thermal,
-        probes=("temperature_1",),
+        probes=probes,
         monitoring_lost=thermal.blind_since_s is not None and not seldom,
     )
 
@@ -131,6 +137,7 @@ class Scene:
         self.current_a: float | None = 0.0
         self.fresh = True
         self.seldom = False
+        self.probes: tuple[str, ...] = ("temperature_1",)
         self.held_elsewhere: frozenset[Target] = frozenset()
         self.holding: set[Target] = set()
         """What the board doesn't let flow, whatever it is told."""
@@ -145,7 +152,9 @@ class Scene:
 
     def step(self, after_s: float = 0.5) -> Decision:
         self.now_s += after_s
-        assessment = None if self.thermal is None else assessed(self.thermal, self.hazards, seldom=self.seldom)
+        assessment = None
+        if self.thermal is not None:
+            assessment = assessed(self.thermal, self.hazards, seldom=self.seldom, probes=self.probes)
         seen = Seen(dict(self.on), self.current_a, self.fresh, self.held_elsewhere, frozenset(self.barred))
         self.decision = self.actor.step(assessment, seen, self.mode, self.now_s)
         self.records += self.decision.records

@@ -6,8 +6,22 @@ from dataclasses import replace
 
 from custom_components.jk_bms.battery.acting import actor
 from custom_components.jk_bms.battery.acting.interface import Cooling, Detail, Mode, Result
+from custom_components.jk_bms.battery.hazards import Kind
 
-from .scene import BY_BOARD, BY_BOTH, CHARGE, CHARGER, CONTACTOR, DISCHARGE, FAN, INVERTER, Scene, heat
+from .scene import (
+    BY_BOARD,
+    BY_BOTH,
+    CHARGE,
+    CHARGE_OFF,
+    CHARGER,
+    CONTACTOR,
+    DISCHARGE,
+    FAN,
+    INVERTER,
+    Scene,
+    hazard,
+    heat,
+)
 
 
 def rows() -> list[str]:
@@ -40,6 +54,22 @@ def test_restart_at_level_3() -> None:
     again.get(2)
     again.run(5)
     assert again.orders == [(DISCHARGE, True)]
+
+
+def test_no_probe_at_all() -> None:
+    scene = Scene()
+    scene.probes = ()
+    scene.get(None)
+    scene.hazards = (hazard(Kind.CELL_HIGH),)
+    scene.run(10)
+    assert scene.orders == [CHARGE_OFF]
+    scene.hazards = ()
+    scene.fresh = False
+    scene.run(600)
+    assert scene.orders == [CHARGE_OFF]
+    scene.fresh = True
+    scene.run(70)
+    assert scene.orders == [CHARGE_OFF, (CHARGE, True)]
 
 
 def test_restart_at_level_4() -> None:

@@ -15,6 +15,7 @@ frames have come for a minute. What follows from what happens meanwhile:
 | link lost at level 3 | the owner's switches are driven, the board as soon as it is heard of |
 | link back after level 3 | nothing is put back for a minute |
 | no temperatures at level 3 | nothing is put back |
+| no probe at all | no heat is known of; what is off for something else is put back when that is over |
 | paused for the phone app at level 3 | as if the link were lost |
 | cooling not there | action failed after 15 s; it is started as soon as it is there |
 | cooling gone while it runs | the same |
@@ -32,7 +33,7 @@ frames have come for a minute. What follows from what happens meanwhile:
 | acting is left | cooling and limit end, what is switched off stays off and isn't put back later |
 | an action taken out of the options | what it switched off stays off |
 | another pack holds it too | it is left to that pack |
-| reset after level 4 | nothing is switched on; what the owner switches on then stays on |
+| reset after level 4 | nothing is switched on; what the owner switches on then stays on, below level 3 |
 """
 
 from __future__ import annotations
@@ -208,7 +209,9 @@ class Actor:
     def _look(self, assessment: Assessment | None, seen: Seen, now_s: float) -> None:
         """Take what is new of the heat; of what isn't known the last is held."""
         hottest_c, steady = None, False
-        if assessment is not None and assessment.thermal.level is not None:
+        if assessment is not None and not assessment.probes:
+            steady = seen.fresh  # there is no heat to be known of
+        elif assessment is not None and assessment.thermal.level is not None:
             thermal = assessment.thermal
             self._heat, self._cause = int(assessment.thermal.level), cause_of_heat(assessment)
             hottest_c = thermal.hottest_c

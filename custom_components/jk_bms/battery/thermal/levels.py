@@ -54,8 +54,8 @@ class Ladder:
     ) -> ThermalLevel:
         """Take the level that the causes speak for.
 
-        `heard`: some temperature is of this frame. `local`: one of level 3 or 4 is of one spot. `warm`: the forecast keeps level 1. `hot`: too hot for leaving
-        level 3. `rising`: some probe still rises.
+        `heard`: some temperature is of this frame. `local`: one of level 3 or 4 is of one spot. `warm`: the forecast
+        keeps level 1. `hot`: too hot for leaving level 3. `rising`: some probe still rises.
         """
         gap_s = now_s - self._stepped_s - self._heard_s
         self._stepped_s = now_s
