@@ -337,6 +337,15 @@ def test_spread_is_the_backstop_of_the_first_day() -> None:
     assert kinds(pack.run(0.2 * 60)) == {}
 
 
+def test_one_frame_after_a_gap_is_no_spread() -> None:
+    pack = Pack(probes=2)
+    pack.levels_c[0] += 2
+    pack.run(5)
+    pack.now_s += 700
+    pack.levels_c[0] += 8
+    assert Cause.SPREAD not in kinds(pack.frame())
+
+
 def test_great_spread_reduces() -> None:
     pack = Pack()
     pack.levels_c[2] += 16
@@ -435,6 +444,17 @@ def test_probe_that_dies_while_rising_stops_and_in_level_3_is_an_emergency() -> 
     dying.run(1.0, {1: 15.0})
     assert dying.said[-1].level is STOP
     assert dying.run(0.5, wrong=lambda _: {1: None}).level is EMERGENCY
+
+
+def test_probe_that_dies_between_two_visits_is_asked_again_at_once() -> None:
+    pack = quiet(frame_s=0.5)
+    pack.run(1.0, {1: 15.0})
+    assert pack.said[-1].level is STOP
+    pack.now_s += 600
+    for asked in (True, True, False):
+        said = pack.frame({1: None})
+        assert said.confirmation_wanted is asked
+    assert said.level is EMERGENCY
 
 
 @pytest.mark.parametrize("probes", [1, 2])

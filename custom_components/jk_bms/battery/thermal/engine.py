@@ -81,6 +81,7 @@ _HEATED_FOR_S: Final = 3600.0
 _LAST_S: Final = 10_800.0
 _SPREAD_AFTER_S: Final = 600.0
 _SPREAD_C: Final = (8.0, 15.0)
+_BEGUN_S: Final = 1e-3
 _SPREAD_FOR_S: Final = 86_400.0
 _STILL_AFTER_S: Final = 600.0
 _DRIFT_C_S: Final = 0.015 / 60
@@ -510,7 +511,12 @@ class ThermalEngine:
         levels_c = [self._probes[index].fast.level_c for index in counting]
         spread_c = max(levels_c) - min(levels_c)
         for index, limit_c in enumerate(_SPREAD_C):
-            self._spread_s[index] = min(self._spread_s[index] + since_s, _SPREAD_AFTER_S) if spread_c > limit_c else 0.0
+            if spread_c <= limit_c:
+                self._spread_s[index] = 0.0
+                continue
+            # The first frame counts nothing: of a gap before it nobody knows how much was like that.
+            spread_s = self._spread_s[index]
+            self._spread_s[index] = min(spread_s + since_s, _SPREAD_AFTER_S) if spread_s else _BEGUN_S
             if self._spread_s[index] >= _SPREAD_AFTER_S:
                 probe = counting[levels_c.index(max(levels_c))]
                 causes.add(Cause.SPREAD, ThermalLevel(index + 1), spread_c, limit_c, probe=probe)

@@ -115,11 +115,15 @@ class Probe:
             steady.follow(slow)
 
     def waits(self, now_s: float, step_c: float) -> bool:
-        """Return whether one more frame would tell: a jump wants to be confirmed, a surprise to be looked at."""
+        """Return whether one more frame would tell: a jump wants to be confirmed, a surprise to be looked at, and one
+        that is silent while it rises may have died."""
         accepted = self.gate.accepted_s == now_s
         if accepted and self.fast.error_c > max(_SURPRISE_C, _SURPRISE_STEPS * step_c):
             self._surprised_s = now_s
-        return now_s - self._surprised_s < _WATCHED_S or (not accepted and self.gate.waits(now_s))
+        if now_s - self._surprised_s < _WATCHED_S:
+            return True
+        dies = self.fast.slope_c_s > _LOST_RISING_C_S and self._missed < _LOST_FRAMES - 1
+        return not accepted and (dies or self.gate.waits(now_s))
 
     def miss(self, now_s: float, *, stopping: bool) -> None:
         """Take a frame that had no temperature of this probe: one that dies while it rises counts as risen.
@@ -136,7 +140,7 @@ class Probe:
         if self._missed == 0:
             self._lost_s = now_s
         self._missed += 1
-        if self._missed >= _LOST_FRAMES and not self._judged and now_s - self._lost_s >= _LOST_AFTER_S:
+        if self._missed >= _LOST_FRAMES and not self._judged and now_s - gate.accepted_s >= _LOST_AFTER_S:
             self._judged = True
             if self.fast.slope_c_s > _LOST_RISING_C_S or self._lost_s - self._candidate_s < _CANDIDATE_S:
                 self.lost_until_s = now_s + _LOST_HELD_S
