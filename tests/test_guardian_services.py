@@ -113,6 +113,20 @@ async def test_cooling_for_its_least_time_and_no_more(packs: Packs, fan: Applian
     }
 
 
+async def test_cooling_too_often(packs: Packs, fan: Appliance) -> None:
+    plant = await Plant.add(packs, **COOLING)
+    for _ in range(6):
+        await call(plant, "trigger_cooling")
+        await plant.run(2)
+        await call(plant, "trigger_cooling", stop=True)
+        await plant.run(2)
+    with pytest.raises(HomeAssistantError, match=r"fan\.rack has been started six times within an hour"):
+        await call(plant, "trigger_cooling")
+    assert fan.calls.count("turn_on") == 6
+    fan.set(STATE_ON)
+    assert (await call(plant, "trigger_cooling"))["cooling"] is True, "somebody else has started it"
+
+
 async def test_cooling_by_the_switch(packs: Packs, fan: Appliance) -> None:
     plant = await Plant.add(packs, **COOLING)
     assert plant.value("cooling", Platform.SWITCH) == STATE_OFF
