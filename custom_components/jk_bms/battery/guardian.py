@@ -121,6 +121,7 @@ class Guardian:
         self._began_s = inf
         """When the first frame came."""
         self._said_c: tuple[float | None, ...] = ()
+        """What the probes read in the last frame, and last the MOSFETs."""
         self._moved_s = 0.0
         """When one of the temperatures was last another than before."""
 
@@ -161,13 +162,12 @@ class Guardian:
         thermal = self._thermal.step(None if frozen else sample, now_s)
         gated_c = {**dict(zip(self._probes, thermal.temperatures_c, strict=False)), MOSFETS: thermal.mos_temperature_c}
         believed_c = {probe: reading_c for probe, reading_c in gated_c.items() if reading_c is not None}
-        assessment = self._assess(self._protection.step(telemetry, settings, now_s, believed_c), thermal, now_s)
-        self._heat_waits = thermal.confirmation_wanted or self._is_more_than_found(sample.probes_c)
-        return assessment
+        self._heat_waits = thermal.confirmation_wanted
+        return self._assess(self._protection.step(telemetry, settings, now_s, believed_c), thermal, now_s)
 
     def wants_another(self) -> bool:
         """Return whether the next frame is wanted at once: what the last one said may be grave, but says it alone."""
-        return self._heat_waits or self._protection.waits
+        return self._heat_waits or self._protection.waits or self._is_more_than_found()
 
     def silent(self, now_s: float) -> Assessment:
         """Return what is known at a time at which no frame came."""
@@ -267,9 +267,9 @@ class Guardian:
             monitoring_lost=blind_since_s is not None and now_s - blind_since_s > tolerated_s,
         )
 
-    def _is_more_than_found(self, probes_c: tuple[float | None, ...]) -> bool:
+    def _is_more_than_found(self) -> bool:
         """Return whether a reading, believed or not yet, would be a higher level if more frames said it."""
-        hottest_c = max(filter(may_be_temperature, probes_c), default=-inf)
+        hottest_c = max(filter(may_be_temperature, self._said_c[:-1]), default=-inf)
         reached = self._thermal_config.thresholds.reached(hottest_c)
         return reached is not None and reached[0] > self._heat
 

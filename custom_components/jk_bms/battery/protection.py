@@ -197,9 +197,10 @@ class ProtectionEngine:
         """
         now_s = self._now_s = max(now_s, self._now_s)
         self.identify(telemetry, settings)
-        for kind in [kind for kind in self._watches if kind in self._resumes]:
-            self._watches[kind].resume(Level.CRITICAL, now_s)
-        self._resumes = frozenset()
+        if self._resumes:
+            for kind in [kind for kind in self._watches if kind in self._resumes]:
+                self._watches[kind].resume(Level.CRITICAL, now_s)
+            self._resumes = frozenset()
         before = self._pulse.last
         silent_s = self._pulse.silent_s(now_s)
         self._watches[Kind.DATA_STALE].step(silent_s, now_s, value=silent_s)
