@@ -209,15 +209,15 @@ class Actor:
     def _look(self, assessment: Assessment | None, seen: Seen, now_s: float) -> None:
         """Take what is new of the heat; of what isn't known the last is held."""
         hottest_c, steady = None, False
-        if assessment is not None and not assessment.probes:
-            steady = seen.fresh  # there is no heat to be known of
-        elif assessment is not None and assessment.thermal.level is not None:
+        if assessment is not None and assessment.thermal.level is not None:
             thermal = assessment.thermal
             self._heat, self._cause = int(assessment.thermal.level), cause_of_heat(assessment)
             hottest_c = thermal.hottest_c
             steady = seen.fresh and not assessment.monitoring_lost  # what is read seldom is blind in between
             if steady and thermal.blind_since_s is None:
                 self._cools = thermal.cooling_helps
+        elif assessment is not None and not assessment.probes:
+            steady = seen.fresh  # there is no heat to be known of
         if not steady:
             self._steady_s = None
         elif self._steady_s is None:
