@@ -5,22 +5,31 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any
+from typing import Any, cast
 
+import pytest
 from homeassistant.components import persistent_notification
-from homeassistant.const import ATTR_ENTITY_ID, STATE_OFF, STATE_ON, STATE_UNKNOWN, Platform
-from homeassistant.core import HomeAssistant, ServiceCall, split_entity_id
+from homeassistant.const import ATTR_DEVICE_ID, ATTR_ENTITY_ID, STATE_OFF, STATE_ON, STATE_UNKNOWN, Platform
+from homeassistant.core import Context, HomeAssistant, ServiceCall, split_entity_id
 from homeassistant.helpers import config_validation as cv
 from homeassistant.util.hass_dict import HassKey
+from homeassistant.util.json import JsonObjectType
 from pytest_homeassistant_custom_component.common import async_fire_time_changed
 
 from custom_components.jk_bms.battery.acting.interface import Record
 from custom_components.jk_bms.bms.telemetry import Settings
+from custom_components.jk_bms.const import DOMAIN
 
 from .pack_values import DEVICE_INFO_32S, SETTINGS_32S, telemetry_32s
 from .packs import ADDRESS, Pack, Packs
 
 NEVER = 99
+COOLING: dict[str, Any] = {"cooling_entity": "fan.rack", "guardian_mode": "off"}
+SWITCHES: dict[str, Any] = {
+    "stop_charge_switch": "input_boolean.charger",
+    "stop_discharge_switch": "input_boolean.inverter",
+    "both_off_switch": "input_boolean.contactor",
+}
 _APPLIANCES: HassKey[list[Appliance]] = HassKey("appliances")
 _SETTINGS = replace(SETTINGS_32S, charge_overtemperature_c=80.0, discharge_overtemperature_c=80.0)
 _THRESHOLDS = {
@@ -201,3 +210,30 @@ class Plant:
     def results(self) -> list[tuple[str, str, bool]]:
         """What was told of, in short."""
         return [(record.target or record.action, record.result, record.on) for record in self.records]
+
+
+async def call(plant: Plant, service: str, *, context: Context | None = None, **data: Any) -> JsonObjectType:
+    """Call an action; return its answer for the pack."""
+    device = plant.pack.coordinator.device
+    assert device
+    target = {ATTR_DEVICE_ID: device.id}
+    if service == "emergency_stop":
+        plant.answer_at_once()
+    answer = await plant.hass.services.async_call(
+        DOMAIN, service, target | data, blocking=True, return_response=True, context=context
+    )
+    assert answer
+    (one,) = cast("list[JsonObjectType]", answer["packs"])
+    return one
+
+
+@pytest.fixture
+async def fan(hass: HomeAssistant) -> Appliance:
+    """What cools."""
+    return Appliance(hass, "fan.rack")
+
+
+@pytest.fixture
+async def switches(hass: HomeAssistant) -> list[Appliance]:
+    """What switches charge, discharge and both."""
+    return [Appliance(hass, entity_id, STATE_ON) for entity_id in SWITCHES.values()]

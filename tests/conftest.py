@@ -12,6 +12,7 @@ import pytest
 
 import custom_components
 
+from .acting_home import fan, switches
 from .packs import all_enabled, packs
 from .radio import radio
 

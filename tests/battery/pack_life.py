@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
 from custom_components.jk_bms.battery.guardian import Assessment, Guardian
@@ -13,6 +14,20 @@ from custom_components.jk_bms.bms.telemetry import Settings, Telemetry
 from ..pack_values import SETTINGS_32S, telemetry_32s
 
 FRAME_S = 0.5
+BARE = replace(
+    SETTINGS_32S,
+    cell_overvoltage_v=3.7,
+    cell_undervoltage_v=2.5,
+    charge_overtemperature_c=70.0,
+    discharge_overtemperature_c=70.0,
+    charge_undertemperature_c=-20.0,
+    discharge_undertemperature_c=-40,
+    mos_overtemperature_c=110.0,
+)
+"""A board whose own limits lie so far out that the levels are those of the table."""
+
+type Frame = dict[str, Any]
+"""What is said in a frame other than usual."""
 
 
 def cells(highest_v: float, lowest_v: float | None = None, count: int = 16) -> tuple[float, ...]:
@@ -21,6 +36,14 @@ def cells(highest_v: float, lowest_v: float | None = None, count: int = 16) -> t
     voltages = [round((highest_v + lowest_v) / 2, 4)] * count
     voltages[2], voltages[4] = highest_v, lowest_v
     return tuple(voltages)
+
+
+def probes(first_c: float, second_c: float | None = None, **changes: Any) -> Frame:
+    return {"temperature_1_c": first_c, "temperature_2_c": first_c if second_c is None else second_c, **changes}
+
+
+def volts(highest_v: float, lowest_v: float | None = None, **changes: Any) -> Frame:
+    return {"cells_v": cells(highest_v, lowest_v), **changes}
 
 
 class Life:
