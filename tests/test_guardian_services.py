@@ -213,6 +213,24 @@ async def test_emergency_stop_of_a_board_whose_mosfet_does_not_open(packs: Packs
     assert charge["reason"] == "The board of Keller took the order, but has not been seen to switch the current off"
 
 
+async def test_emergency_stop_does_not_take_for_off_what_is_lost_sight_of(
+    packs: Packs, hass: HomeAssistant, switches: list[Appliance]
+) -> None:
+    charger = switches[0]
+    plant = await Plant.add(packs, stop_charge=True, stop_charge_switch=charger.entity_id)
+    await plant.run(2)
+    plant.welded = True
+    charger.obeys = False
+    task = hass.async_create_task(call(plant, "emergency_stop", current="charge", confirm=True))
+    await plant.run(3)
+    charger.set(STATE_UNAVAILABLE)
+    await plant.pack.link.pause(600)
+    while not task.done():
+        await plant.silence(1)
+    with pytest.raises(HomeAssistantError, match=r"out of reach or paused.* input_boolean.charger isn't available"):
+        task.result()
+
+
 async def test_an_order_without_anything_to_do_is_kept(
     packs: Packs, hass: HomeAssistant, hass_storage: dict[str, Any]
 ) -> None:

@@ -301,10 +301,13 @@ class Acting:
         ordered = [target for target in targets if target not in failures]
         with suppress(TimeoutError):
             async with asyncio.timeout(ANSWERS_WITHIN_S):
-                await self.async_see(lambda: not any(map(self.is_on, ordered)))
-        for target in filter(self.is_on, ordered):
-            silent = self._error("board_silent" if target in BOARD else "driven_silent", target)
-            failures[target] = await async_message(self._hass, silent)
+                await self.async_see(lambda: all(self.is_on(target) is False for target in ordered))
+        for target in ordered:
+            if on := self.is_on(target):
+                silent = self._error("board_silent" if target in BOARD else "driven_silent", target)
+                failures[target] = await async_message(self._hass, silent)
+            elif on is None:
+                failures[target] = await async_message(self._hass, await self._missing(target))
         return {target: (self._became(target, failures.get(target)), failures.get(target)) for target in targets}
 
     def not_done(self, reasons: Iterable[str | None]) -> HomeAssistantError:
