@@ -12,6 +12,7 @@ from custom_components.jk_bms.battery.guardian import CAUSES, Assessment, Guardi
 from custom_components.jk_bms.battery.hazards import Kind, Level
 from custom_components.jk_bms.battery.protection import ProtectionConfig
 from custom_components.jk_bms.battery.thermal.interface import Cause, ThermalLevel
+from custom_components.jk_bms.bms.alarms import Alarm
 from custom_components.jk_bms.bms.telemetry import BalanceAction, Chemistry
 
 from ..pack_values import SETTINGS_32S, telemetry_balancer
@@ -199,6 +200,20 @@ def test_what_is_critical_outlasts_a_restart_until_it_is_released() -> None:
     assert held.unacknowledged == (), "the owner has seen it"
     assert not critical & set(causes(again.run(70)))
     assert not critical & set(causes(again.restarted().run(10)))
+
+
+def test_an_alarm_outlasts_a_restart_and_is_news_when_it_comes_anew() -> None:
+    alarm: dict[str, Any] = {"alarm_bits": 1 << Alarm.CELL_OVERVOLTAGE}
+    pack = Watched()
+    pack.run(10, **alarm)
+    pack.guardian.acknowledge()
+    again = pack.restarted()
+    assert ("bms_alarm", 3) in causes(again.frame())
+    assert ("bms_alarm", 3) in causes(again.run(55))
+    over = again.run(10)
+    assert (causes(over), over.unacknowledged) == ([], ())
+    assert again.guardian.state()["critical"] == []
+    assert again.run(10, **alarm).unacknowledged == ("bms_alarm_cell_overvoltage",)
 
 
 def test_restart_in_an_overcharge_keeps_what_the_cells_are_of() -> None:

@@ -198,9 +198,7 @@ class ProtectionEngine:
         now_s = self._now_s = max(now_s, self._now_s)
         self.identify(telemetry, settings)
         if self._resumes:
-            for kind in [kind for kind in self._watches if kind in self._resumes]:
-                self._watches[kind].resume(Level.CRITICAL, now_s)
-            self._resumes = frozenset()
+            self._resume(now_s)
         before = self._pulse.last
         silent_s = self._pulse.silent_s(now_s)
         self._watches[Kind.DATA_STALE].step(silent_s, now_s, value=silent_s)
@@ -229,6 +227,15 @@ class ProtectionEngine:
         assessment = self._assessment
         self._assessment = ProtectionAssessment(assessment.level, assessment.hazards)
         return self._assessment
+
+    def _resume(self, now_s: float) -> None:
+        """Go on with what was critical before a restart."""
+        kinds = [kind for kind in self._watches if kind in self._resumes]
+        raised = [alarm for alarm in sorted(ALARM_LEVELS) if f"{Kind.BMS_ALARM}_{alarm.key}" in self._resumes]
+        self._alarms = {alarm: _alarm_watch(alarm) for alarm in raised}
+        for watch in (*[self._watches[kind] for kind in kinds], *self._alarms.values()):
+            watch.resume(Level.CRITICAL, now_s)
+        self._resumes = frozenset()
 
     def _derive(self) -> None:
         """Find the limits anew; what has a level keeps it, and is released by the new ones."""
@@ -431,8 +438,7 @@ class ProtectionEngine:
             self._alarm_bits = bits
             for alarm in alarms(bits):
                 if alarm not in self._alarms:
-                    bounds = _HELD_BACK if alarm in _HOLDS_BACK else _IF_SO[ALARM_LEVELS[alarm]]
-                    self._alarms[alarm] = Watch(_USUAL, bounds)
+                    self._alarms[alarm] = _alarm_watch(alarm)
         for alarm, watch in tuple(self._alarms.items()):
             raised = bits >> alarm & 1
             flows = current_a is None or current_a * _HOLDS_BACK.get(alarm, 0) > _FLOWS_A
@@ -473,3 +479,7 @@ class ProtectionEngine:
             probe=probe,
             alarm=alarm,
         )
+
+
+def _alarm_watch(alarm: Alarm) -> Watch:
+    return Watch(_USUAL, _HELD_BACK if alarm in _HOLDS_BACK else _IF_SO[ALARM_LEVELS[alarm]])
