@@ -216,6 +216,14 @@ def test_an_alarm_outlasts_a_restart_and_is_news_when_it_comes_anew() -> None:
     assert again.run(10, **alarm).unacknowledged == ("bms_alarm_cell_overvoltage",)
 
 
+def test_a_spread_outlasts_no_restart_after_which_nobody_knows_what_it_says() -> None:
+    pack = Watched()
+    assert ("spread_top", 3) in causes(pack.run(10, cells_v=(3.20, *(3.45,) * 15)))
+    again = pack.restarted(chemistry=None)
+    again.settings = None
+    assert causes(again.run(70, chemistry=None)) == [("limits_unknown", 1)]
+
+
 def test_restart_in_an_overcharge_keeps_what_the_cells_are_of() -> None:
     """A board that doesn't say it has LFP cells that look like Li-ion meanwhile."""
     pack = Watched()

@@ -311,6 +311,8 @@ class ProtectionEngine:
         self._judge_cell(Kind.CELL_LOW, lowest_v, -lowest_v, telemetry, before, now_s, whole=whole)
         if self._zones is not None:
             self._judge_spread(self._zones, highest_v, lowest_v, telemetry, current_a, now_s, whole=whole)
+        else:
+            self._watches[Kind.SPREAD_TOP].leave(now_s)  # only of before a restart: nobody knows any more what it says
 
     def _is_gone(self, kind: Kind, now_s: float, *, present: bool) -> bool:
         """Return whether what comes and goes hasn't been there for a while."""
