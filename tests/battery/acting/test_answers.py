@@ -276,3 +276,19 @@ def test_what_nobody_answered_does_not_fail_once_more() -> None:
     scene.actor.failed(command, scene.now_s)
     scene.step()
     assert scene.records == []
+
+
+def test_what_is_over_before_it_answers_and_can_not_be_put_back_yet_is_not_forgotten() -> None:
+    scene = Scene(replace(BY_BOARD, cooling=None))
+    scene.get(3)
+    scene.get(0)
+    scene.run(70)
+    scene.deaf.add(CHARGE)
+    scene.get(3)
+    scene.get(0)
+    assert scene.orders == [CHARGE_OFF, (CHARGE, True), CHARGE_OFF], "what is left is kept for stopping"
+    scene.deaf.clear()
+    scene.on[CHARGE] = False
+    scene.run(3600, every_s=5)
+    assert scene.orders[3:] == [(CHARGE, True)]
+    assert scene.decision.held == set()

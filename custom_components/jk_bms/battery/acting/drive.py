@@ -323,7 +323,7 @@ class Drive:
         elif sight.on is not self._active and answered:
             self._end(now_s, out, "")
         else:
-            self._effort = _Effort(limited=self._effort.limited)
+            self._effort = _Effort(asked_s=asked_s, limited=self._effort.limited)
             self._ask(now_s, out, back=True)
 
     def _end(self, now_s: float, out: Outbox, detail: str) -> None:
