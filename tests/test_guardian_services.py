@@ -231,6 +231,15 @@ async def test_emergency_stop_does_not_take_for_off_what_is_lost_sight_of(
         task.result()
 
 
+async def test_emergency_stop_does_not_take_for_off_what_the_board_itself_holds_off(
+    packs: Packs, hass: HomeAssistant
+) -> None:
+    plant = await Plant.add(packs, permission="read_only", stop_charge=True)
+    await plant.run(2, charge_mosfet=False)
+    with pytest.raises(HomeAssistantError, match="Keller may only be read"):
+        await call(plant, "emergency_stop", current="charge", confirm=True)
+
+
 async def test_an_order_without_anything_to_do_is_kept(
     packs: Packs, hass: HomeAssistant, hass_storage: dict[str, Any]
 ) -> None:

@@ -507,7 +507,10 @@ class Acting:
             for target in targets
             if self.is_on(target) is None
         }
-        failed = {target for target in targets if target in self.failures and self.is_on(target) is not on}
+        # What the board holds off by itself, and is switched on, comes back when the board likes.
+        held = {target for target in BOARD if self._is_switched_on(target)}
+        done = {target for target in targets if self.is_on(target) is on} - held
+        failed = (set(targets) - done) & self.failures.keys()
         return {target: self.failures[target] for target in failed} | missing
 
     def _to_remember(self) -> dict[str, object]:
