@@ -151,8 +151,8 @@ class Guard:
 
     def _take(self, assessment: Assessment, now_s: float) -> None:
         self.assessment = assessment
-        protection, thermal = assessment.protection, assessment.thermal
-        remembered = (assessment.unacknowledged, protection.level, thermal.level, assessment.probes)
+        critical, level = self.guardian.critical, assessment.thermal.level
+        remembered = (assessment.unacknowledged, critical, level, assessment.probes)
         if remembered != self._remembered or now_s - self._saved_s >= SAVED_EVERY_S:
             self._remembered, self._saved_s = remembered, now_s
             self._store.async_delay_save(self.guardian.state, SAVED_AFTER_S)

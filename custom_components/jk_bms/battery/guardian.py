@@ -131,6 +131,11 @@ class Guardian:
         return self._protection.limits
 
     @property
+    def critical(self) -> frozenset[str]:
+        """Keys of the hazards that are critical at present."""
+        return self._protection.critical
+
+    @property
     def heat_config(self) -> ThermalConfig:
         """What heat is judged by at present."""
         return self._thermal_config
@@ -201,7 +206,7 @@ class Guardian:
         """Return what has to be kept over a restart, for JSON."""
         return {
             "chemistry": self._protection.heard_chemistry,
-            "critical": sorted(self._protection.critical),
+            "critical": sorted(self.critical),
             "latched": sorted(self._latched),
             "probes": list(self._probes),
             RAISED_BY: self._raised_by,
