@@ -8,7 +8,12 @@ from habluetooth.usage import install_multiple_bleak_catcher
 install_multiple_bleak_catcher()
 
 # The plugin brings a package of the same name, which wins unless ours is imported first.
+from collections.abc import Iterator
+from typing import cast
+
 import pytest
+from freezegun import freeze_time
+from freezegun.api import FrozenDateTimeFactory
 
 import custom_components
 
@@ -22,3 +27,10 @@ def home_assistant_finds_us(request: pytest.FixtureRequest) -> None:
     """Let each test that has a Home Assistant load custom integrations; the others stay fast without one."""
     if "hass" in request.fixturenames:
         request.getfixturevalue("enable_custom_integrations")
+
+
+@pytest.fixture
+def freezer() -> Iterator[FrozenDateTimeFactory]:
+    """Freeze the time long before any date of a test: one that moves it to its date never turns it back."""
+    with freeze_time("2026-01-01 12:00:00+00:00") as frozen:
+        yield cast("FrozenDateTimeFactory", frozen)
