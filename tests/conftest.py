@@ -23,14 +23,18 @@ from .radio import radio
 
 
 @pytest.fixture(autouse=True)
-def home_assistant_finds_us(request: pytest.FixtureRequest) -> None:
-    """Let each test that has a Home Assistant load custom integrations; the others stay fast without one."""
-    if "hass" in request.fixturenames:
-        request.getfixturevalue("enable_custom_integrations")
+def surroundings(request: pytest.FixtureRequest) -> None:
+    """Stop the clock, where a test does, before anything is told a time by it, and let Home Assistant find us.
+
+    The tests that want neither stay fast without them.
+    """
+    for wanted, needed in (("freezer", "freezer"), ("hass", "enable_custom_integrations")):
+        if wanted in request.fixturenames:
+            request.getfixturevalue(needed)
 
 
 @pytest.fixture
 def freezer() -> Iterator[FrozenDateTimeFactory]:
-    """Freeze the time long before any date of a test: one that moves it to its date never turns it back."""
+    """Freeze the time at a date before any of a test: one that moves it to its date never turns it back."""
     with freeze_time("2026-01-01 12:00:00+00:00") as frozen:
         yield cast("FrozenDateTimeFactory", frozen)
