@@ -14,24 +14,26 @@ _NOBODYS: Final = (type, ModuleType, FunctionType, MethodType, Enum, str)
 
 
 def weigh(root: object, shared: tuple[type, ...] = ()) -> tuple[int, int]:
-    """Return the bytes of an object with all that hangs on it, and those of its numbers alone, as doubles.
+    """Return the bytes of an object with all that hangs on it, and those of its numbers alone.
 
-    Objects of the `shared` types, names and functions are left out: others hold them as well.
+    A number is one of eight bytes, in an array one of its own size. Objects of the `shared` types, names and functions
+    are left out: others hold them as well.
     """
     seen: set[int] = set()
-    objects_bytes = numbers = 0
+    objects_bytes = numbers_bytes = 0
     waiting: list[object] = [root]
     while waiting:
         value = waiting.pop()
         if value is None or isinstance(value, (bool, *shared, *_NOBODYS)):
             continue
-        numbers += isinstance(value, (int, float))
+        if isinstance(value, (int, float)):
+            numbers_bytes += NUMBER_BYTES
         if id(value) in seen or (isinstance(value, int) and -6 < value < 257):
             continue  # small integers exist once
         seen.add(id(value))
         objects_bytes += sys.getsizeof(value)
         if isinstance(value, array):
-            numbers += len(value)
+            numbers_bytes += len(value) * value.itemsize
         elif isinstance(value, Mapping):
             waiting += [*value.keys(), *value.values()]
         elif isinstance(value, Collection) and not isinstance(value, (bytes, bytearray)):
@@ -39,4 +41,4 @@ def weigh(root: object, shared: tuple[type, ...] = ()) -> tuple[int, int]:
         slots = [name for kind in type(value).__mro__ for name in getattr(kind, "__slots__", ())]
         waiting += [getattr(value, name) for name in slots if hasattr(value, name)]
         waiting += [vars(value)] if hasattr(value, "__dict__") else []
-    return objects_bytes, numbers * NUMBER_BYTES
+    return objects_bytes, numbers_bytes

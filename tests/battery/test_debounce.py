@@ -142,7 +142,7 @@ def test_other_limits_release_what_is_not_wrong_any_more() -> None:
     watched = watch()
     watched.step(30, 0)
     watched.step(30, 1)
-    watched.judge_by(Bounds())
+    watched.bounds = Bounds()
     for second in (2, 62, 63, 123, 124, 184):
         watched.step(30, second)
     assert watched.level is Level.OK

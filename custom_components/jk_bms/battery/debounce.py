@@ -8,7 +8,7 @@ is worst may be missing, can confirm a level but neither contradict nor release 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from math import inf
 from typing import Final
 
@@ -38,11 +38,12 @@ class Bounds:
     releases: tuple[float, ...] = _ABSENT
     outright: float = inf
     """Beyond this one frame is enough to be critical."""
+    first: float = field(init=False)
+    """The lowest limit."""
 
-    @property
-    def first(self) -> float:
-        """The lowest limit."""
-        return min(self.limits)
+    def __post_init__(self) -> None:
+        """Find it once: every frame asks for it."""
+        object.__setattr__(self, "first", min(self.limits))
 
 
 class _Episode:
@@ -64,18 +65,14 @@ class _Episode:
 class Watch:
     """One quantity of one pack."""
 
-    __slots__ = ("_episode", "_first", "bounds", "level", "pace")
+    __slots__ = ("_episode", "bounds", "level", "pace")
 
     def __init__(self, pace: Pace, bounds: Bounds) -> None:
         self.pace = pace
         self.level = Level.OK
-        self._episode: _Episode | None = None
-        self.judge_by(bounds)
-
-    def judge_by(self, bounds: Bounds) -> None:
-        """Go by other limits from now on."""
         self.bounds = bounds
-        self._first = bounds.first
+        """What it goes by, from the next frame on if another is set."""
+        self._episode: _Episode | None = None
 
     def resume(self, level: Level, now_s: float) -> None:
         """Go on with the level of before a restart."""
@@ -107,7 +104,7 @@ class Watch:
 
     def is_calm_at(self, danger: float) -> bool:
         """Whether a frame with this quantity would change nothing, and need not be looked at."""
-        return danger < self._first and self._episode is None
+        return danger < self.bounds.first and self._episode is None
 
     def step(
         self,
@@ -129,7 +126,7 @@ class Watch:
         """
         episode = self._episode
         if episode is None:
-            if danger < self._first or not up_to:
+            if danger < self.bounds.first or not up_to:
                 return
             episode = self._episode = _Episode(now_s)
         if self.level is Level.CRITICAL and up_to is Level.CRITICAL and danger >= self.bounds.limits[-1]:

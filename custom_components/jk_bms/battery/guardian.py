@@ -227,7 +227,7 @@ class Guardian:
         for probe in PROBES:
             if probe not in self._probes and (reading_c := READINGS[probe](telemetry)) is not None:
                 gate = strangers[probe] = self._strangers.get(probe) or ProbeGate()
-                if gate.step(reading_c, now_s, 0.0, None) or (first and gate.begun):
+                if gate.step(reading_c, now_s, 0.0, 0.0, None) or (first and gate.begun):
                     met.append(probe)
         self._strangers = strangers
         own = [probe for probe in met if READINGS[probe](telemetry) != mos_c]

@@ -244,7 +244,7 @@ class ProtectionEngine:
         derived = thresholds.all()
         self.limits = self.limits | derived
         for kind, limits in derived.items():
-            self._watches[kind].judge_by(limits.bounds(thresholds.outright(kind)))
+            self._watches[kind].bounds = limits.bounds(thresholds.outright(kind))
 
     def _judge(
         self, telemetry: Telemetry, before: Telemetry | None, believed_c: Mapping[str, float], now_s: float

@@ -15,7 +15,7 @@ class Fed:
 
     def __init__(self, start_c: float = 25.0, frame_s: float = 5.0, frames: int = 120) -> None:
         self.gate = ProbeGate()
-        self.now_s = 0.0
+        self.now_s = self.last_s = 0.0
         self.frame_s = frame_s
         self.offset_c = start_c - 25.0
         self.quiet(frames)
@@ -28,7 +28,8 @@ class Fed:
         taken = []
         for value_c in values_c:
             self.now_s += self.frame_s
-            taken.append(self.gate.step(value_c, self.now_s, slope_c_s, None, mos_c))
+            since_s, self.last_s = self.now_s - self.last_s, self.now_s
+            taken.append(self.gate.step(value_c, self.now_s, since_s, slope_c_s, None, mos_c))
         return taken
 
     def silence(self, seconds: float) -> None:
@@ -38,11 +39,15 @@ class Fed:
     def counts(self) -> bool:
         return self.gate.counts(self.now_s)
 
+    @property
+    def fault(self) -> ProbeFaultReason | None:
+        return None if self.gate.fault is None else self.gate.fault[0]
+
 
 def test_quiet_probe_counts_and_has_no_fault() -> None:
     fed = Fed()
     assert fed.counts
-    assert fed.gate.fault is None
+    assert fed.fault is None
 
 
 @pytest.mark.parametrize("value_c", [None, -45.1, -73.0, -127.0, -200.0, -273.1, 250.1, 255.0, 2550.0])
@@ -140,10 +145,10 @@ def test_great_fall_counts_no_more_until_it_is_back() -> None:
     fed = Fed()
     fed.feed(*[10.0, 10.1] * 100)
     assert not fed.counts
-    assert fed.gate.fault is ProbeFaultReason.REJECTED
+    assert fed.fault is ProbeFaultReason.REJECTED
     fed.feed(25.0, 25.1)
     assert fed.counts
-    assert fed.gate.fault is None
+    assert fed.fault is None
 
 
 def test_great_fall_is_believed_after_two_hours_with_a_new_habit() -> None:
@@ -160,21 +165,21 @@ def test_constant_after_a_gap_waits_a_minute_and_counts_when_it_has_moved_three_
     assert taken == [False] * 12 + [True] * 2
     assert not fed.counts
     fed.feed(*[44.0] * 80)
-    assert fed.gate.fault is ProbeFaultReason.STUCK
+    assert fed.fault is ProbeFaultReason.STUCK
     fed.feed(44.1, 44.0)
     assert not fed.counts
     fed.feed(44.1)
     assert fed.counts
-    assert fed.gate.fault is None
+    assert fed.fault is None
 
 
 @pytest.mark.parametrize("value_c", [44.0, 30.0])
 def test_constant_without_a_gap_is_never_taken(value_c: float) -> None:
     fed = Fed()
     assert not any(fed.feed(*[value_c] * 720))
-    assert fed.gate.fault is ProbeFaultReason.REJECTED
+    assert fed.fault is ProbeFaultReason.REJECTED
     fed.quiet(60)
-    assert fed.gate.fault is None
+    assert fed.fault is None
 
 
 def test_lost_sign_is_never_taken() -> None:
@@ -207,31 +212,31 @@ def test_probe_that_always_repeats_the_mosfets_is_none() -> None:
 def test_fault_after_five_minutes_and_none_when_it_is_back(raw_c: float | None, reason: ProbeFaultReason) -> None:
     fed = Fed()
     fed.feed(*[raw_c] * 55)
-    assert fed.gate.fault is None
+    assert fed.fault is None
     fed.feed(*[raw_c] * 10)
-    assert fed.gate.fault is reason
-    began_s = fed.gate.fault_since_s
+    assert fed.fault is reason
+    began_s = fed.gate.fault[1] if fed.gate.fault else None
     fed.feed(*[raw_c] * 10)
-    assert fed.gate.fault_since_s == began_s
+    assert fed.gate.fault == (reason, began_s)
     fed.quiet(60)
-    assert fed.gate.fault is None
+    assert fed.fault is None
 
 
 def test_loose_contact_is_a_fault_and_mended_within_five_minutes() -> None:
     fed = Fed()
     for _ in range(120):
         fed.feed(25.0, 25.1, 20.0)
-    assert fed.gate.fault is ProbeFaultReason.REJECTED
+    assert fed.fault is ProbeFaultReason.REJECTED
     assert fed.gate.accepted_c == 25.1
     fed.quiet(60)
-    assert fed.gate.fault is None
+    assert fed.fault is None
 
 
 def test_gap_of_the_link_is_no_fault() -> None:
     fed = Fed()
     fed.silence(1200)
     fed.feed(45.0)
-    assert fed.gate.fault is None
+    assert fed.fault is None
 
 
 def test_stuck_while_the_others_move() -> None:
@@ -239,7 +244,7 @@ def test_stuck_while_the_others_move() -> None:
     for frame in range(400):
         fed.feed(25.0)
         fed.gate.compare(25.0 + 0.003 * frame, fed.now_s)
-    assert fed.gate.fault is ProbeFaultReason.STUCK
+    assert fed.fault is ProbeFaultReason.STUCK
     assert not fed.counts
     fed.feed(25.1, 25.0, 25.1)
     assert fed.counts
@@ -251,7 +256,7 @@ def test_stuck_takes_half_an_hour(minutes: int, *, stuck: bool) -> None:
     for frame in range(minutes * 12):
         fed.feed(25.0)
         fed.gate.compare(25.0 if frame == 0 else 27.0, fed.now_s)
-    assert (fed.gate.fault is ProbeFaultReason.STUCK) is stuck
+    assert (fed.fault is ProbeFaultReason.STUCK) is stuck
 
 
 def test_still_while_the_others_are_still_is_no_fault() -> None:
@@ -259,31 +264,31 @@ def test_still_while_the_others_are_still_is_no_fault() -> None:
     for _ in range(800):
         fed.feed(25.0)
         fed.gate.compare(25.0, fed.now_s)
-    assert fed.gate.fault is None
+    assert fed.fault is None
 
 
 def test_first_value_needs_a_second_one() -> None:
     gate = ProbeGate()
-    assert not gate.step(60.0, 0.0, 0.0, None)
-    assert not gate.step(25.0, 1.0, 0.0, None)
-    assert gate.step(25.1, 2.0, 0.0, None)
+    assert not gate.step(60.0, 0.0, 1.0, 0.0, None)
+    assert not gate.step(25.0, 1.0, 1.0, 0.0, None)
+    assert gate.step(25.1, 2.0, 1.0, 0.0, None)
 
 
 def test_first_value_far_from_the_others_has_to_move() -> None:
     gate = ProbeGate()
     for second in range(30):
-        gate.step(44.0, second, 0.0, 25.0)
+        gate.step(44.0, second, 1.0, 0.0, 25.0)
     assert not gate.counts(30.0)
     for second, value_c in enumerate((44.1, 44.0, 44.1)):
-        gate.step(value_c, 30.0 + second, 0.0, 25.0)
+        gate.step(value_c, 30.0 + second, 1.0, 0.0, 25.0)
     assert gate.counts(33.0)
 
 
 def test_sentinel_as_first_value_needs_a_probe_that_agrees() -> None:
     gate = ProbeGate()
-    assert not any(gate.step(0.0, second, 0.0, None) for second in range(10))
-    assert gate.step(0.0, 11.0, 0.0, 0.3) is False
-    assert gate.step(0.0, 12.0, 0.0, 0.3)
+    assert not any(gate.step(0.0, second, 1.0, 0.0, None) for second in range(10))
+    assert gate.step(0.0, 11.0, 1.0, 0.0, 0.3) is False
+    assert gate.step(0.0, 12.0, 1.0, 0.0, 0.3)
 
 
 def test_candidate_is_asked_for_until_it_is_told_from_a_constant() -> None:

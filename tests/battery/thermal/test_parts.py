@@ -7,6 +7,7 @@ from random import Random
 
 import pytest
 
+from custom_components.jk_bms.battery.thermal.config import ThermalConfig
 from custom_components.jk_bms.battery.thermal.difference import (
     Difference,
     Unlikeness,
@@ -17,10 +18,12 @@ from custom_components.jk_bms.battery.thermal.difference import (
 from custom_components.jk_bms.battery.thermal.forecast import ahead_c, crossing_s
 from custom_components.jk_bms.battery.thermal.mosfet import Mosfets
 from custom_components.jk_bms.battery.thermal.pack_model import Load, PackModel
+from custom_components.jk_bms.battery.thermal.probe import Probe
 from custom_components.jk_bms.battery.thermal.slopes import FastSlope, SlowSlope
 from custom_components.jk_bms.battery.thermal.unexplained import ALARM_C, UnexplainedHeating
 
 PRIOR = 8.6e-8
+NOISE_C2_S3 = 2e-11
 TAU_S = 5.2 * 3600
 
 
@@ -29,38 +32,49 @@ TAU_S = 5.2 * 3600
 def test_fast_slope_finds_a_straight_line(frame_s: float, slope_c_min: float) -> None:
     fast = FastSlope()
     for index in range(int(300 / frame_s)):
-        fast.step(25 + slope_c_min / 60 * index * frame_s, index * frame_s)
+        fast.step(25 + slope_c_min / 60 * index * frame_s, frame_s if index else None)
     assert fast.slope_c_s * 60 == pytest.approx(slope_c_min, abs=0.01)
 
 
 def test_fast_slope_says_how_far_above_the_expected_a_temperature_was() -> None:
     fast = FastSlope()
-    for second in range(100):
-        fast.step(25.0, float(second))
-    fast.step(25.5, 100.0)
+    fast.step(25.0, None)
+    for _ in range(100):
+        fast.step(25.0, 1.0)
+    fast.step(25.5, 1.0)
     assert fast.error_c == pytest.approx(0.5)
-    fast.jump(40.0, 0.0, 101.0)
+    fast.jump(40.0, 0.0)
     assert fast.error_c == 0.0
-    fast.step(40.5, 102.0)
-    fast.step(45.0, 400.0)
+    fast.step(40.5, 1.0)
+    fast.step(45.0, 298.0)
     assert fast.error_c == 0.0
 
 
 def test_fast_slope_after_silence_is_that_of_the_silence() -> None:
     fast = FastSlope()
-    fast.step(25.0, 0.0)
+    fast.step(25.0, None)
     fast.step(35.0, 200.0)
     assert (fast.level_c, fast.slope_c_s) == (35.0, 0.05)
+
+
+def followed(*values_c: float, explained_c_s: float = 0.0, step_c: float = 0.1, frame_s: float = 5.0) -> SlowSlope:
+    """Let a slow slope see values one after the other."""
+    slow = SlowSlope()
+    slow.restart(values_c[0])
+    for value_c in values_c[1:]:
+        slow.step(value_c, frame_s, explained_c_s, step_c, NOISE_C2_S3)
+    return slow
 
 
 @pytest.mark.parametrize("frame_s", [5, 10])
 def test_slow_slope_is_exact_to_a_hundredth(frame_s: float) -> None:
     random = Random(1)
-    slow = SlowSlope(2e-11)
+    slow = SlowSlope()
+    slow.restart(25.0)
     errors = []
     for index in range(2000):
-        t = index * frame_s
-        slow.step(round(25 + 0.2 / 60 * t + random.gauss(0, 0.04), 1), t, 0.0, 0.1)
+        value_c = round(25 + 0.2 / 60 * index * frame_s + random.gauss(0, 0.04), 1)
+        slow.step(value_c, frame_s, 0.0, 0.1, NOISE_C2_S3)
         if index > 400:
             errors.append(slow.slope_c_s * 60 - 0.2)
     assert (sum(error**2 for error in errors) / len(errors)) ** 0.5 < 0.01
@@ -69,44 +83,46 @@ def test_slow_slope_is_exact_to_a_hundredth(frame_s: float) -> None:
 
 
 def test_slow_slope_is_what_the_model_does_not_explain() -> None:
-    slow = SlowSlope(2e-11)
-    for index in range(400):
-        slow.step(25 + 0.3 / 60 * index * 5, index * 5.0, 0.3 / 60, 0.1)
+    slow = followed(*[25 + 0.3 / 60 * index * 5 for index in range(400)], explained_c_s=0.3 / 60)
     assert slow.slope_c_s == pytest.approx(0, abs=1e-6)
 
 
-def settled(step_c: float) -> SlowSlope:
-    slow = SlowSlope(2e-11)
-    for index in range(200):
-        slow.step(25.0, index * 5.0, 0.0, step_c)
-    return slow
-
-
 def test_slow_slope_follows_a_step_at_the_second_reading() -> None:
-    slow = settled(0.1)
-    slow.step(27.0, 1000.0, 0.0, 0.1)
-    assert slow.level_c < 25.1
-    slow.step(27.0, 1005.0, 0.0, 0.1)
-    assert slow.level_c > 26.9
+    assert followed(*[25.0] * 200, 27.0).level_c < 25.1
+    assert followed(*[25.0] * 200, 27.0, 27.0).level_c > 26.9
 
 
 def test_slow_slope_is_not_bent_by_whole_degrees() -> None:
-    slow = settled(1.0)
-    slow.step(26.0, 1000.0, 0.0, 1.0)
-    slow.step(26.0, 1005.0, 0.0, 1.0)
+    slow = followed(*[25.0] * 200, 26.0, 26.0, step_c=1.0)
     assert slow.level_c < 25.3
     assert slow.slope_c_s * 60 < 0.1
 
 
-def test_slow_slope_begins_anew_after_silence() -> None:
-    slow = SlowSlope(2e-11)
-    for index in range(100):
-        slow.step(25.0, index * 5.0, 0.0, 0.1)
-    assert slow.ready(500.0)
-    assert not slow.ready(1000.0)
-    slow.step(30.0, 1000.0, 0.0, 0.1)
-    assert slow.level_c == 30.0
-    assert not slow.ready(1000.0)
+def probe_after(seconds: int) -> Probe:
+    probe = Probe(None)
+    for second in range(0, seconds, 5):
+        probe.sum_c, probe.count = 25.0, 1
+        assert probe.slow_step(float(second), 0.0, 0.0, 0.1, NOISE_C2_S3) == 25.0
+    return probe
+
+
+def test_slow_slopes_of_a_probe_are_ready_and_settled() -> None:
+    probe = probe_after(180)
+    assert not probe.ready(180.0)
+    assert probe_after(190).ready(190.0)
+    assert not probe.settled(590.0)
+    assert probe.settled(600.0)
+
+
+def test_slow_slopes_of_a_probe_begin_anew_after_silence() -> None:
+    probe = probe_after(500)
+    assert probe.ready(500.0)
+    assert not probe.ready(1000.0)
+    probe.sum_c, probe.count = 60.0, 2
+    probe.slow_step(1000.0, 0.0, 0.0, 0.1, NOISE_C2_S3)
+    assert (probe.slow.level_c, probe.steady.level_c) == (30.0, 30.0)
+    assert not probe.ready(1000.0)
+    assert not probe.settled(1000.0)
 
 
 def test_medians() -> None:
@@ -298,7 +314,7 @@ def test_mean_load_follows_a_lasting_step_and_not_a_swing() -> None:
 
 def heated(true_joule: float, prior: float, seconds: int) -> PackModel:
     """Learn from a pack whose current is switched every five minutes."""
-    model = PackModel(prior, TAU_S, 2e-11, ())
+    model = PackModel(ThermalConfig(joule_c_s_a2=prior), ())
     level_c = 25.0
     for index in range(seconds // 5):
         square_a2 = 150.0**2 if (index // 60) % 2 else 0.0
@@ -317,7 +333,7 @@ def test_heating_by_current_stays_within_bounds() -> None:
 
 
 def test_steady_load_teaches_nothing_about_heating() -> None:
-    model = PackModel(PRIOR, TAU_S, 2e-11, ())
+    model = PackModel(ThermalConfig(), ())
     level_c = 25.0
     for index in range(4000):
         level_c += 5.0 * 2 * PRIOR * 100.0**2
@@ -326,7 +342,7 @@ def test_steady_load_teaches_nothing_about_heating() -> None:
 
 
 def cooled(true_tau_s: float, *, usual: bool = True) -> PackModel:
-    model = PackModel(PRIOR, TAU_S, 2e-11, ())
+    model = PackModel(ThermalConfig(), ())
     level_c = 30.0
     for index in range(20 * 17_280):
         ambient_c = 20.0 + 8 * sin(2 * pi * index / 17_280)
@@ -347,8 +363,8 @@ def test_cooling_stays_within_bounds_and_is_not_learned_from_what_is_unusual() -
 
 def test_learned_constants_are_kept() -> None:
     model = heated(0.6 * PRIOR, PRIOR, 4 * 3600)
-    assert PackModel(PRIOR, TAU_S, 2e-11, model.learned).joule_c_s_a2 == model.joule_c_s_a2
-    assert PackModel(PRIOR, TAU_S, 2e-11, (1.0,)).joule_c_s_a2 == PRIOR
+    assert PackModel(ThermalConfig(), model.learned).joule_c_s_a2 == model.joule_c_s_a2
+    assert PackModel(ThermalConfig(), (1.0,)).joule_c_s_a2 == PRIOR
 
 
 def test_unexplained_heating_adds_up_beyond_what_is_tolerated() -> None:

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import pytest
 
+from custom_components.jk_bms.battery.thermal.config import ThermalConfig
 from custom_components.jk_bms.battery.thermal.witness import Sag, VoltageWitness
 
 OHM = 0.4e-3
+CONFIG = ThermalConfig()
+NO_PLATEAU = ThermalConfig(plateau_v=None)
 
 
 class Cells:
     """A witness that has seen 16 cells at rest, or under a steady current, for some time."""
 
-    def __init__(
-        self, current_a: float = 0.0, minutes: float = 20, plateau: tuple[float, float] | None = (3.20, 3.346)
-    ) -> None:
-        self.witness = VoltageWitness(280, plateau, ())
+    def __init__(self, current_a: float = 0.0, minutes: float = 20, config: ThermalConfig = CONFIG) -> None:
+        self.witness = VoltageWitness(config, ())
         self.offsets_v = [0.001 * (cell % 5 - 2) for cell in range(16)]
         self.current_a = current_a
         self.ohms = [OHM] * 16
@@ -77,7 +78,7 @@ def test_the_habit_of_a_cell_is_no_sag() -> None:
 
 def test_habits_are_kept_over_a_restart() -> None:
     cells = Cells()
-    again = VoltageWitness(280, (3.20, 3.346), cells.witness.habits_v)
+    again = VoltageWitness(CONFIG, cells.witness.habits_v)
     cells.witness = again
     assert cells.feed(60, 0.030) is Sag.CLEAR
 
@@ -106,7 +107,7 @@ def test_resistance_that_nobody_could_learn_is_no_sag() -> None:
 
 @pytest.mark.parametrize("what", ["moving", "balancing it", "balancing some", "knee", "no plateau", "no current"])
 def test_when_it_cannot_be_told(what: str) -> None:
-    cells = Cells(plateau=None if what == "no plateau" else (3.20, 3.346))
+    cells = Cells(config=NO_PLATEAU if what == "no plateau" else CONFIG)
     if what == "balancing it":
         cells.balancing = (7,)
     if what == "balancing some":
@@ -142,7 +143,7 @@ def test_a_pack_rests_after_ten_minutes(seconds: float, expected: Sag) -> None:
 
 
 def test_collapse_needs_two_frames_and_no_neighbours() -> None:
-    witness = VoltageWitness(280, None, ())
+    witness = VoltageWitness(NO_PLATEAU, ())
     for second in range(10):
         witness.step((4.0,), 0.0, (), float(second))
     witness.step((2.9,), 0.0, (), 10.0)
@@ -154,7 +155,7 @@ def test_collapse_needs_two_frames_and_no_neighbours() -> None:
 
 
 def test_one_wrong_reading_makes_no_collapse_of_all_that_follow() -> None:
-    witness = VoltageWitness(280, None, ())
+    witness = VoltageWitness(NO_PLATEAU, ())
     for second, voltage_v in enumerate((3.3, 3.3, 5.0, 3.3, 3.3, 3.3)):
         witness.step((voltage_v,) * 4, 0.0, (), float(second))
         assert witness.sag is Sag.NONE
@@ -198,7 +199,7 @@ def test_one_reading_does_not_bring_a_cell_back() -> None:
 
 
 def test_what_a_cell_never_had_is_no_collapse() -> None:
-    witness = VoltageWitness(280, None, ())
+    witness = VoltageWitness(NO_PLATEAU, ())
     for second in range(10):
         witness.step((3.3, 3.3, 6.5, 3.3), 0.0, (), float(second))
     for second in range(10, 20):
@@ -231,11 +232,11 @@ def test_more_cells_forget_nothing_of_the_others() -> None:
 
 
 def test_what_was_never_learned_is_not_remembered_as_usual() -> None:
-    never = VoltageWitness(280, None, ())
+    never = VoltageWitness(NO_PLATEAU, ())
     never.step((3.3,) * 16, 0.0, (), 0.0)
     assert never.habits_v == (None,) * 16
     cells = Cells(minutes=0)
-    cells.witness = VoltageWitness(280, (3.20, 3.346), never.habits_v)
+    cells.witness = VoltageWitness(CONFIG, never.habits_v)
     cells.offsets_v[7] = -0.1
     assert cells.feed(1200) is Sag.NONE
 

@@ -166,9 +166,9 @@ class ThermalEngine:
         self._config = config
         self._habits_c = _habits(remembered, "habits_c")
         self._knew_habits = any(habit_c is not None for habit_c in self._habits_c)
-        self._model = _model(config, _remembered(remembered, "model"))
+        self._model = PackModel(config, _remembered(remembered, "model"))
         self._mosfets = Mosfets(_remembered(remembered, "mosfets"))
-        self._witness = VoltageWitness(config.capacity_ah, config.plateau_v, _habits(remembered, "cell_habits_v"))
+        self._witness = VoltageWitness(config, _habits(remembered, "cell_habits_v"))
         self._ladder = Ladder(_remembered(remembered, "level"), config.frame_period_s)
         self._mos_gate = ProbeGate(cools_fast=True)
         self._load = Load()
@@ -204,9 +204,9 @@ class ThermalEngine:
         the model of another capacity begins anew, with the shares of its prior that have been learned.
         """
         before, self._config = self._config, config
-        self._witness.adapt(config.capacity_ah, config.plateau_v)
+        self._witness.adapt(config)
         if config.joule_prior_c_s_a2 != before.joule_prior_c_s_a2:
-            self._model = _model(config, self._model.learned)
+            self._model = PackModel(config, self._model.learned)
 
     def step(self, sample: ThermalSample | None, now_s: float) -> ThermalAssessment:
         """Take a frame at a monotonic time in seconds; None if there was none, only time has passed."""
@@ -229,7 +229,7 @@ class ThermalEngine:
         if sample.heating:
             self._heated_s = now_s
         self._witness.step(sample.cell_voltages_v, current_a, sample.balancing_cells, now_s)
-        self._sense(sample, now_s)
+        self._sense(sample, since_s, now_s)
         counting = [index for index, probe in enumerate(self._probes) if probe.gate.counts(now_s)]
         self._compare(counting, since_s, now_s)
         if now_s - self._tick_s >= _TICK_S:
@@ -252,13 +252,13 @@ class ThermalEngine:
             cooling_helps=before.cooling_helps,
         )
 
-    def _sense(self, sample: ThermalSample, now_s: float) -> None:
+    def _sense(self, sample: ThermalSample, since_s: float, now_s: float) -> None:
         """Let the gates and the fast slopes see the frame."""
         raws_c = sample.probes_c
         while len(self._probes) < len(raws_c):
             index = len(self._probes)
             habit_c = self._habits_c[index] if index < len(self._habits_c) else None
-            self._probes.append(Probe(self._config.slope_noise_c2_s3, habit_c))
+            self._probes.append(Probe(habit_c))
         del self._probes[len(raws_c) :]
         median_c, mos_c = self._median_c, sample.mos_temperature_c
         waiting: list[Probe] = []
@@ -266,7 +266,7 @@ class ThermalEngine:
         for probe, raw_c in zip(self._probes, raws_c, strict=True):
             gate = probe.gate
             others_c = _strangers_c(raw_c, raws_c, mos_c) if median_c is None else median_c
-            if gate.step(_finite(raw_c), now_s, probe.fast.slope_c_s, others_c, mos_c):
+            if gate.step(_finite(raw_c), now_s, since_s, probe.fast.slope_c_s, others_c, mos_c):
                 self._take(probe, now_s)
             elif gate.candidate_c(now_s) is None:
                 missing.append(probe)
@@ -281,7 +281,7 @@ class ThermalEngine:
         self._waiting = any(probe.waits(now_s, self._step_c) for probe in self._probes)
         for probe in missing + waiting:
             probe.miss(now_s, stopping=self._ladder.level >= ThermalLevel.STOP)
-        self._mos_gate.step(_finite(mos_c), now_s, 0.0, median_c)
+        self._mos_gate.step(_finite(mos_c), now_s, since_s, 0.0, median_c)
         # What a start finds is believed from the second frame on.
         self._waiting |= self._mos_gate.waits(now_s) or now_s == self._first_s
         self._believed_c = tuple([probe.gate.believed_c(now_s) for probe in self._probes])
@@ -345,17 +345,20 @@ class ThermalEngine:
             heats_c_s = model.joule_c_s_a2 * self._load.lagged_a2 + max(0.0, self._unexplained_c_s or 0.0)
             self._unlikeness.step(self._common_c, heats_c_s, since_s)
         swing_c_s = _SWING * model.joule_c_s_a2 * self._load.spread_a2
-        for probe in self._probes:
+        means_c: dict[int, float] = {}
+        for index, probe in enumerate(self._probes):
             if probe.count:
                 explained_c_s = model.explained_c_s(probe.slow.level_c, self._load.lagged_a2, ambient_c)
-                probe.slow_step(now_s, explained_c_s, swing_c_s, self._step_c)
+                means_c[index] = probe.slow_step(
+                    now_s, explained_c_s, swing_c_s, self._step_c, self._config.slope_noise_c2_s3
+                )
             probe.leaving_c_s = 0.0
-        ready = [(index, self._probes[index]) for index in counting if self._probes[index].slow.ready(now_s)]
+        ready = [(index, self._probes[index]) for index in counting if self._probes[index].ready(now_s)]
         slopes_c_s = sorted([probe.slow.slope_c_s for _, probe in ready])
         self._unexplained_c_s = median(slopes_c_s) if slopes_c_s else None
         if len(ready) > 1:
             for _, probe in ready:
-                if not probe.slow.settled(now_s):
+                if not probe.settled(now_s):
                     continue
                 leaving_c_s = probe.slow.slope_c_s - median_of_others(slopes_c_s, probe.slow.slope_c_s)
                 doubt_c_s = probe.slow.slope_sigma_c_s + _DRIFT_C_S
@@ -370,9 +373,9 @@ class ThermalEngine:
             self._unexplained.step(self._unexplained_c_s * 60.0, since_s, now_s, disturbed=disturbed)
             usual = not disturbed and self._unexplained.sum_c == 0.0 and self._ladder.level <= ThermalLevel.COOL
             model.learn_cooling(self._median_c, square_a2, ambient_c, since_s, usual=usual)
-            means_c = sorted([probe.mean_c for _, probe in ready if probe.mean_c is not None])
-            if known and means_c:
-                model.learn_joule(median(means_c), self._load.lagged_a2, ambient_c, since_s, now_s, self._step_c)
+            ready_c = sorted([means_c[index] for index, _ in ready if index in means_c])
+            if known and ready_c:
+                model.learn_joule(median(ready_c), self._load.lagged_a2, ambient_c, since_s, now_s, self._step_c)
         resting = known and square_a2 < (_REST_SHARE * self._config.capacity_ah) ** 2
         self._rest_s = min(self._rest_s + since_s, _REST_AFTER_S) if resting else 0.0
         # A load that has ended heats no more; one that pauses for a moment does.
@@ -587,7 +590,7 @@ class ThermalEngine:
             temperatures_c=self._believed_c,
             mos_temperature_c=self._mos_c,
             probe_faults=tuple(
-                ProbeFault(index, probe.gate.fault, probe.gate.fault_since_s)
+                ProbeFault(index, *probe.gate.fault)
                 for index, probe in enumerate(self._probes)
                 if probe.gate.fault is not None
             ),
@@ -622,10 +625,6 @@ class ThermalEngine:
     def heard_s(self) -> float | None:
         """When a temperature was last known; None if none has been yet."""
         return self._accepted_s
-
-
-def _model(config: ThermalConfig, learned: tuple[float, ...]) -> PackModel:
-    return PackModel(config.joule_prior_c_s_a2, config.time_constant_s, config.slope_noise_c2_s3, learned)
 
 
 def _strangers_c(raw_c: float | None, raws_c: tuple[float | None, ...], mos_c: float | None) -> float | None:

@@ -45,36 +45,55 @@ def may_be_temperature(raw_c: float | None) -> TypeIs[float]:
     return raw_c is not None and _COLDEST_C <= raw_c <= _HOTTEST_C and raw_c not in _SENTINELS_C
 
 
+class _Chain:
+    """Readings that are no step of a temperature, one after the other, until enough of them agree."""
+
+    __slots__ = ("after_silence", "count", "differs", "first_c", "first_s", "last_c", "last_s")
+
+    def __init__(self, raw_c: float, now_s: float, count: int, *, after_silence: bool) -> None:
+        self.first_c = self.last_c = raw_c
+        self.first_s = self.last_s = now_s
+        self.count = count
+        """Without those that are known to be invented."""
+        self.differs = False
+        self.after_silence = after_silence
+
+    def is_near(self, raw_c: float, now_s: float) -> bool:
+        """Whether a temperature may have gone there since the last one."""
+        return abs(raw_c - self.last_c) <= 3.0 + 0.3 * (now_s - self.last_s)
+
+
+class _Trouble:
+    """What is remembered of frames without a temperature until they are long gone."""
+
+    __slots__ = ("frames", "share", "since_s")
+
+    def __init__(self) -> None:
+        self.share = 0.0
+        self.since_s: float | None = None
+        """None once it looks mended."""
+        self.frames = 0
+
+
 class ProbeGate:
     """Takes the raw readings of one probe and lets temperatures through."""
 
     __slots__ = (
-        "_bad_frames",
-        "_bad_s",
-        "_bad_share",
         "_before_fall_c",
-        "_chain_after_silence",
-        "_chain_count",
-        "_chain_differs",
-        "_chain_first_c",
-        "_chain_first_s",
-        "_chain_last_c",
-        "_chain_last_s",
+        "_chain",
         "_cools_fast",
         "_copies",
         "_fallen_s",
-        "_fault",
-        "_fault_s",
         "_last_raw_s",
         "_others_c",
-        "_rejects",
-        "_rejects_s",
+        "_rejected",
         "_same_since_s",
         "_silence_s",
-        "_step_s",
+        "_trouble",
         "_unproven",
         "accepted_c",
         "accepted_s",
+        "fault",
         "jump_slope_c_s",
         "previous_c",
         "previous_s",
@@ -95,35 +114,33 @@ class ProbeGate:
         self.spike = False
         """That jump was up, and too fast for anything but heat that is out of hand."""
         self._last_raw_s: float | None = None
-        self._step_s: float | None = None
         self._silence_s = 0.0
-        self._chain_count = 0
-        self._chain_differs = False
-        self._chain_first_c: float | None = None
-        self._chain_first_s = 0.0
-        self._chain_last_c = 0.0
-        self._chain_last_s = 0.0
-        self._chain_after_silence = False
+        self._chain: _Chain | None = None
         self._copies = 0
-        self._rejects = 0.0
-        self._rejects_s = 0.0
-        self._before_fall_c = _COLDEST_C
+        self._rejected: tuple[float, float] | None = None
+        """How many chains have begun of late, as of when."""
+        self._before_fall_c: float | None = None
         self._fallen_s: float | None = None
         self.rejoined = False
         """It is believed again after half an hour, but it isn't what it was: its habit has to be learned anew."""
         self._unproven = 0
-        self._bad_share = 0.0
-        self._bad_s: float | None = None
-        self._bad_frames = 0
+        self._trouble: _Trouble | None = None
         self._same_since_s = 0.0
         self._others_c: float | None = None
-        self._fault: ProbeFaultReason | None = None
-        self._fault_s = 0.0
+        self.fault: tuple[ProbeFaultReason, float] | None = None
+        """What is wrong with it at present, and since when something is."""
 
     def step(
-        self, raw_c: float | None, now_s: float, slope_c_s: float, others_c: float | None, mos_c: float | None = None
+        self,
+        raw_c: float | None,
+        now_s: float,
+        since_s: float,
+        slope_c_s: float,
+        others_c: float | None,
+        mos_c: float | None = None,
     ) -> bool:
-        """Take a reading, the present slope, the median of the other probes and the reading of the MOSFETs.
+        """Take a reading, the seconds since the frame before, the present slope, the median of the other probes and
+        the reading of the MOSFETs.
 
         Return whether it is a temperature.
         """
@@ -134,8 +151,6 @@ class ProbeGate:
                 self._copies = 0
             elif raw_c != self.accepted_c:
                 self._copies += 1
-        since_s = 0.0 if self._step_s is None else max(0.0, now_s - self._step_s)
-        self._step_s = now_s
         taken = self._take(raw_c, now_s, slope_c_s, others_c, mos_c)
         self._watch(taken, raw_c is not None, now_s, since_s)
         return taken
@@ -162,67 +177,56 @@ class ProbeGate:
             self._accept(raw_c, now_s)
             return True
         # Some boards send 100 - T, or the MOSFETs' temperature in place of a probe's; what rises up to that is real.
-        borrowed = raw_c == mos_c or (self._chain_count == 0 and abs(raw_c + last_c - 100.0) <= _MIRROR_C)
-        self._chain(raw_c, now_s, sentinel or borrowed, last_c, since_raw_s)
-        return self._believe(raw_c, now_s, last_c)
+        mirrored = (self._chain is None or self._chain.count == 0) and abs(raw_c + last_c - 100.0) <= _MIRROR_C
+        chain = self._chain_up(raw_c, now_s, sentinel or mirrored or raw_c == mos_c, last_c, since_raw_s)
+        return self._believe(chain, raw_c, now_s, last_c)
 
     def _begin(self, raw_c: float, now_s: float, others_c: float | None) -> bool:
         """The first value needs a second one, and if it is one of those that are invented, a probe that agrees."""
         near_others = others_c is not None and abs(raw_c - others_c) <= _SUSPECT_FALL_C
         if raw_c in _SENTINELS_C and not near_others:
             return False
-        first_c = self._chain_first_c
-        if first_c is None or abs(raw_c - self._chain_last_c) > 3.0 + 0.3 * (now_s - self._chain_last_s):
-            self._chain_first_c = self._chain_last_c = raw_c
-            self._chain_last_s = now_s
+        if self._chain is None or not self._chain.is_near(raw_c, now_s):
+            self._chain = _Chain(raw_c, now_s, 0, after_silence=False)
             return False
         self._accept(raw_c, now_s)
         self._unproven = 0 if others_c is None or near_others else _CHANGES_TO_PROVE
         return True
 
-    def _chain(self, raw_c: float, now_s: float, sentinel: bool, last_c: float, since_raw_s: float) -> None:
-        up = raw_c > last_c
-        if self._chain_first_c is not None and up == (self._chain_first_c > last_c):
-            close = abs(raw_c - self._chain_last_c) <= 3.0 + 0.3 * (now_s - self._chain_last_s)
-            if close or (up and raw_c > self._chain_last_c):
-                if not sentinel:
-                    self._chain_differs |= self._chain_count > 0 and raw_c != self._chain_last_c
-                    self._chain_count += 1
-                self._chain_last_c, self._chain_last_s = raw_c, now_s
-                return
-        self._rejects = min(self._decayed_rejects(now_s) + 1.0, _MOST_REJECTS)
-        self._rejects_s = now_s
-        self._chain_first_c = self._chain_last_c = raw_c
-        self._chain_first_s = self._chain_last_s = now_s
-        self._chain_count = 0 if sentinel else 1
-        self._chain_differs = False
-        self._chain_after_silence = since_raw_s >= 60.0
+    def _chain_up(self, raw_c: float, now_s: float, invented: bool, last_c: float, since_raw_s: float) -> _Chain:
+        """Lengthen the chain, or begin another."""
+        chain, up = self._chain, raw_c > last_c
+        if chain is not None and up == (chain.first_c > last_c):
+            if chain.is_near(raw_c, now_s) or (up and raw_c > chain.last_c):
+                if not invented:
+                    chain.differs |= chain.count > 0 and raw_c != chain.last_c
+                    chain.count += 1
+                chain.last_c, chain.last_s = raw_c, now_s
+                return chain
+        self._rejected = min(self._rejects(now_s) + 1.0, _MOST_REJECTS), now_s
+        chain = self._chain = _Chain(raw_c, now_s, 0 if invented else 1, after_silence=since_raw_s >= 60.0)
+        return chain
 
-    def _believe(self, raw_c: float, now_s: float, last_c: float) -> bool:
+    def _believe(self, chain: _Chain, raw_c: float, now_s: float, last_c: float) -> bool:
         """Whether the chain of jumped values is long enough to be one of temperatures."""
         if raw_c >= 95.0 and abs(last_c) <= 4.0 + 0.01 * self._silence_s:
             return False  # a temperature below zero whose sign got lost
-        many = self._decayed_rejects(now_s) >= _MANY_REJECTS
+        many = self._rejects(now_s) >= _MANY_REJECTS
         up = raw_c > last_c
         if self._cools_fast and not up:
-            if self._chain_count < _CONFIRMED:
+            if chain.count < _CONFIRMED:
                 return False
-        elif self._chain_differs:
-            if self._chain_count < ((5 if many else 2) if up else (30 if many else 6)):
+        elif chain.differs:
+            if chain.count < ((5 if many else 2) if up else (30 if many else 6)):
                 return False
             if up:
-                self._jump_up(raw_c, now_s, last_c, many)
+                self._jump_up(chain, now_s, last_c, many=many)
                 return True
             if not self._unproven:
                 if last_c - raw_c > _SUSPECT_FALL_C and now_s - self.accepted_s < _FALL_SUSPECT_S:
                     self._fallen_s = now_s
                 self._before_fall_c = last_c
-        elif (
-            self._chain_after_silence
-            and self._chain_count >= 2
-            and now_s - self._chain_first_s >= 60.0
-            and raw_c < 100.0
-        ):
+        elif chain.after_silence and chain.count >= 2 and now_s - chain.first_s >= 60.0 and raw_c < 100.0:
             self._unproven = _CHANGES_TO_PROVE + 1  # the jump itself is one
         else:
             return False
@@ -230,59 +234,50 @@ class ProbeGate:
         self._accept(raw_c, now_s)
         return True
 
-    def _jump_up(self, raw_c: float, now_s: float, last_c: float, many: bool) -> None:
-        chain_s = self._chain_last_s - self._chain_first_s
-        first_c = last_c if self._chain_first_c is None else self._chain_first_c
+    def _jump_up(self, chain: _Chain, now_s: float, last_c: float, *, many: bool) -> None:
+        raw_c, chain_s = chain.last_c, chain.last_s - chain.first_s
         overall_c_s = (raw_c - last_c) / (now_s - self.accepted_s)
-        within_c_s = (raw_c - first_c) / chain_s if chain_s > 0 else overall_c_s
-        returned = raw_c <= self._before_fall_c + _RETURN_C
+        within_c_s = (raw_c - chain.first_c) / chain_s if chain_s > 0 else overall_c_s
+        returned = self._before_fall_c is not None and raw_c <= self._before_fall_c + _RETURN_C
         self.jump_slope_c_s = 0.0 if returned else max(0.0, min(overall_c_s, within_c_s))
         self.spike = raw_c - last_c > 5.0 and overall_c_s > 0.05 and not returned and not many
         self._accept(raw_c, now_s)
 
     def confirm(self, now_s: float) -> None:
         """Let a first candidate through: something else in the same frame speaks for it, too."""
-        if self.accepted_c is not None:
-            self._jump_up(self._chain_last_c, now_s, self.accepted_c, many=False)
+        if self.accepted_c is not None and self._chain is not None:
+            self._jump_up(self._chain, now_s, self.accepted_c, many=False)
             self._watch(taken=True, heard=True, now_s=now_s, since_s=0.0)
 
     def candidate_c(self, now_s: float) -> float | None:
         """Return an upward jump of this very frame that waits for its confirmation."""
-        if (
-            self.accepted_c is None
-            or self._chain_first_c is None
-            or self._chain_last_s != now_s
-            or self._chain_count != 1
-            or self._chain_last_c <= self.accepted_c
-            or self._decayed_rejects(now_s) >= _MANY_REJECTS
-        ):
+        chain = self._rising_chain(now_s)
+        if chain is None or chain.count != 1 or self._rejects(now_s) >= _MANY_REJECTS:
             return None
-        return self._chain_last_c
+        return chain.last_c
 
     def waits(self, now_s: float) -> bool:
         """Return whether one more reading would tell."""
-        return bool(self.rising_candidate(now_s)) or (
-            self.rising_candidate(now_s) is not None and 0 < self._chain_count < _ASKED
-        )
+        chain = self._rising_chain(now_s)
+        return chain is not None and (bool(self.rising_candidate(now_s)) or 0 < chain.count < _ASKED)
 
     def rising_candidate(self, now_s: float) -> bool | None:
         """Return whether the jump up that waits in this frame may be one of temperatures; None if none waits."""
-        if (
-            self.accepted_c is None
-            or self._chain_first_c is None
-            or self._chain_last_s != now_s
-            or self._chain_last_c <= self.accepted_c
-        ):
+        chain = self._rising_chain(now_s)
+        if chain is None:
             return None
-        may_be = self._chain_count == 1 or self._chain_differs
-        return may_be and self._decayed_rejects(now_s) < _MANY_REJECTS
+        return (chain.count == 1 or chain.differs) and self._rejects(now_s) < _MANY_REJECTS
+
+    def _rising_chain(self, now_s: float) -> _Chain | None:
+        """Return the chain of this very frame if it is one of a jump up."""
+        chain, last_c = self._chain, self.accepted_c
+        return chain if chain and last_c is not None and chain.last_s == now_s and chain.last_c > last_c else None
 
     def _accept(self, value_c: float, now_s: float) -> None:
-        if self._fallen_s is not None and (
-            value_c >= self._before_fall_c - _SUSPECT_FALL_C or now_s - self._fallen_s > _FALL_SUSPECT_S
-        ):
-            self.rejoined = value_c < self._before_fall_c - _SUSPECT_FALL_C
-            self._fallen_s = None
+        if self._fallen_s is not None and self._before_fall_c is not None:
+            returned = value_c >= self._before_fall_c - _SUSPECT_FALL_C
+            if returned or now_s - self._fallen_s > _FALL_SUSPECT_S:
+                self.rejoined, self._fallen_s = not returned, None
         if value_c != self.accepted_c:
             self._same_since_s = now_s
             self._others_c = None
@@ -291,29 +286,23 @@ class ProbeGate:
         self.previous_c, self.previous_s = self.accepted_c, self.accepted_s
         self.accepted_c, self.accepted_s = value_c, now_s
         self._silence_s = 0.0
-        self._chain_first_c = None
-        self._chain_count = 0
+        self._chain = None
 
-    def _decayed_rejects(self, now_s: float) -> float:
-        return self._rejects * exp((self._rejects_s - now_s) / _REJECTS_DECAY_S) if self._rejects else 0.0
+    def _rejects(self, now_s: float) -> float:
+        if self._rejected is None:
+            return 0.0
+        count, at_s = self._rejected
+        return count * exp((at_s - now_s) / _REJECTS_DECAY_S)
 
     def _watch(self, taken: bool, heard: bool, now_s: float, since_s: float) -> None:
-        if self._bad_share or not taken:
-            decay = exp(-min(since_s, 60.0) / _BAD_DECAY_S)
-            self._bad_share = self._bad_share * decay + (0.0 if taken else 1.0 - decay)
-            if taken and self._bad_share < 1e-3:
-                self._bad_share = 0.0
-        if taken and self._bad_share < _MENDED_SHARE:
-            self._bad_s = None
-        elif self._bad_s is None and not taken:
-            self._bad_s, self._bad_frames = now_s, 0
+        trouble = self._trouble
+        if trouble is None and not taken:
+            trouble = self._trouble = _Trouble()
+        bad = trouble is not None and self._is_bad(trouble, taken, now_s, since_s)
         reason: ProbeFaultReason | None = None
-        if self._bad_s is not None:
-            self._bad_frames += not taken
-            if now_s - self._bad_s > _FAULT_AFTER_S and self._bad_frames >= _FAULT_FRAMES:
-                if now_s - self.accepted_s > _FAULT_AFTER_S or self._bad_share > _BAD_SHARE:
-                    reason = ProbeFaultReason.REJECTED if heard else ProbeFaultReason.SILENT
-        if reason is None and self._fault is ProbeFaultReason.STUCK and self._unproven:
+        if bad:
+            reason = ProbeFaultReason.REJECTED if heard else ProbeFaultReason.SILENT
+        elif self.fault is not None and self.fault[0] is ProbeFaultReason.STUCK and self._unproven:
             return
         if reason is None and self._fallen_s is not None and now_s - self._fallen_s > _FAULT_AFTER_S:
             reason = ProbeFaultReason.REJECTED
@@ -321,10 +310,27 @@ class ProbeGate:
             reason = ProbeFaultReason.STUCK
         self._set_fault(reason, now_s)
 
+    def _is_bad(self, trouble: _Trouble, taken: bool, now_s: float, since_s: float) -> bool:
+        """Whether too much is missing, for too long, to call it a probe."""
+        decay = exp(-min(since_s, 60.0) / _BAD_DECAY_S)
+        trouble.share = trouble.share * decay + (0.0 if taken else 1.0 - decay)
+        if not taken:
+            if trouble.since_s is None:
+                trouble.since_s, trouble.frames = now_s, 0
+            trouble.frames += 1
+        elif trouble.share < _MENDED_SHARE:
+            trouble.since_s = None
+            if trouble.share < 1e-3:
+                self._trouble = None
+        return (
+            trouble.since_s is not None
+            and now_s - trouble.since_s > _FAULT_AFTER_S
+            and trouble.frames >= _FAULT_FRAMES
+            and (now_s - self.accepted_s > _FAULT_AFTER_S or trouble.share > _BAD_SHARE)
+        )
+
     def _set_fault(self, reason: ProbeFaultReason | None, now_s: float) -> None:
-        if self._fault is None and reason is not None:
-            self._fault_s = now_s
-        self._fault = reason
+        self.fault = None if reason is None else (reason, now_s if self.fault is None else self.fault[1])
 
     def compare(self, others_c: float, now_s: float) -> None:
         """A probe that stands still for half an hour while the others move has come off, or its board has hung up."""
@@ -337,7 +343,7 @@ class ProbeGate:
     @property
     def begun(self) -> bool:
         """Whether a first reading that may be a temperature waits for a second one."""
-        return self.accepted_c is None and self._chain_first_c is not None
+        return self.accepted_c is None and self._chain is not None
 
     @property
     def confirmed_c(self) -> float:
@@ -345,16 +351,6 @@ class ProbeGate:
         if self.accepted_c is None or self.previous_c is None:
             return _COLDEST_C
         return min(self.accepted_c, self.previous_c)
-
-    @property
-    def fault(self) -> ProbeFaultReason | None:
-        """What is wrong with it at present."""
-        return self._fault
-
-    @property
-    def fault_since_s(self) -> float:
-        """When that was first said."""
-        return self._fault_s
 
     def believed_c(self, now_s: float) -> float | None:
         """Return the temperature of this very frame; None if it had none that may speak for a level."""

@@ -20,13 +20,12 @@ _POOR_AFTER_S: Final = 600.0
 class Mosfets:
     """The MOSFETs of one board."""
 
-    __slots__ = ("_heated_a2", "_learned_s", "_poor_s", "excess_c", "k_c_a2", "poor")
+    __slots__ = ("_heated_a2", "_learned_s", "_poor_s", "k_c_a2", "poor")
 
     def __init__(self, learned: tuple[float, ...]) -> None:
         known = len(learned) == 2 and learned[0] > 0.0
         self.k_c_a2, self._learned_s = learned if known else (_FIRST_K_C_A2, 0.0)
         self._heated_a2: float | None = None
-        self.excess_c = 0.0
         self._poor_s = 0.0
         self.poor = False
 
@@ -40,7 +39,6 @@ class Mosfets:
         heated_a2 = square_a2 if self._heated_a2 is None else self._heated_a2
         heated_a2 += (square_a2 - heated_a2) * (1.0 - exp(-since_s / _LAG_S))
         self._heated_a2 = heated_a2
-        self.excess_c = self.k_c_a2 * heated_a2
 
     def step(self, mos_c: float, cells_c: float | None, since_s: float, *, loaded: bool) -> None:
         """Take a temperature; `loaded`: the current is high enough to tell how well the board is cooled."""
@@ -61,4 +59,4 @@ class Mosfets:
 
     def ahead_c(self, mos_c: float, mean_a2: float, horizon_s: float) -> float:
         """Return the temperature after `horizon_s` at this mean square of the current."""
-        return mos_c + (self.k_c_a2 * mean_a2 - self.excess_c) * (1.0 - exp(-horizon_s / _LAG_S))
+        return mos_c + self.k_c_a2 * (mean_a2 - (self._heated_a2 or 0.0)) * (1.0 - exp(-horizon_s / _LAG_S))

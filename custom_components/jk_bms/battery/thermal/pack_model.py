@@ -10,7 +10,8 @@ from __future__ import annotations
 from math import exp
 from typing import Final
 
-from .slopes import SlowSlope
+from .config import ThermalConfig
+from .slopes import SILENCE_S, SlowSlope
 
 _TICK_S: Final = 600.0
 _FORGET_PER_TICK: Final = 1 - 1 / 432
@@ -22,6 +23,8 @@ _JOULE_VAR: Final = 0.3**2
 _JOULE_BOUNDS: Final = (0.05, 2.0)
 """Small power cells heat ten times less than thick ones scaled down."""
 _JOULE_MEMORY_S: Final = 86_400.0
+_LONGEST_STEP_S: Final = 60.0
+"""Nobody knows what was in a longer one."""
 _ERROR_C2: Final = 0.15**2
 _TAU_BOUNDS_S: Final = (3600.0, 8 * 3600.0)
 PROBE_LAG_S: Final = 45.0
@@ -79,27 +82,24 @@ class PackModel:
 
     __slots__ = (
         "_ambient_sum",
+        "_config",
+        "_followed_s",
         "_information",
-        "_joule_prior",
         "_level_by_joule",
         "_p",
         "_slope_by_joule",
         "_slow",
         "_square_sum",
         "_start_c",
-        "_tau_prior_s",
         "_theta",
         "_ticked_s",
-        "joule_c_s_a2",
-        "tau_s",
     )
 
-    def __init__(
-        self, joule_prior_c_s_a2: float, tau_prior_s: float, slope_noise_c2_s3: float, learned: tuple[float, ...]
-    ) -> None:
-        self._joule_prior, self._tau_prior_s = joule_prior_c_s_a2, tau_prior_s
+    def __init__(self, config: ThermalConfig, learned: tuple[float, ...]) -> None:
+        self._config = config
         self._theta = list(learned) if len(learned) == 3 else [1.0, 1.0, 0.0]
-        self._slow = SlowSlope(slope_noise_c2_s3)
+        self._slow = SlowSlope()
+        self._followed_s: float | None = None
         self._level_by_joule = self._slope_by_joule = 0.0
         self._information = 0.0
         self._p = [_COOLING_VAR, 0.0, _CONSTANT_VAR]
@@ -112,13 +112,22 @@ class PackModel:
         """What is worth keeping: heating and cooling in terms of the prior, and a constant in °C/min."""
         return self._theta[0], self._theta[1], self._theta[2]
 
+    @property
+    def joule_c_s_a2(self) -> float:
+        """Heating by the square of the current."""
+        return self._config.joule_prior_c_s_a2 * self._theta[0]
+
+    @property
+    def tau_s(self) -> float:
+        """Time constant of the cooling."""
+        return self._config.time_constant_s / self._theta[1]
+
     def _bound(self) -> None:
-        least = min(1.0, self._tau_prior_s / _TAU_BOUNDS_S[1])
-        most = max(1.0, self._tau_prior_s / _TAU_BOUNDS_S[0])
+        prior_s = self._config.time_constant_s
+        least = min(1.0, prior_s / _TAU_BOUNDS_S[1])
+        most = max(1.0, prior_s / _TAU_BOUNDS_S[0])
         self._theta[0] = min(max(self._theta[0], _JOULE_BOUNDS[0]), _JOULE_BOUNDS[1])
         self._theta[1] = min(max(self._theta[1], least), most)
-        self.joule_c_s_a2 = self._joule_prior * self._theta[0]
-        self.tau_s = self._tau_prior_s / self._theta[1]
 
     def explained_c_s(self, level_c: float, square_a2: float, ambient_c: float | None) -> float:
         """Return the slope that load and room make."""
@@ -133,15 +142,19 @@ class PackModel:
         By the error of a prediction and by how it depends on the constant. Heat that comes and goes with the hours,
         such as that of the sun, doesn't speak here, and a load that is steady teaches nothing.
         """
-        slow = self._slow
-        fresh = slow.since_s is None or now_s - slow.updated_s > 60.0
-        error_c, level_gain, slope_gain = slow.step(
-            level_c, now_s, self.explained_c_s(slow.level_c, square_a2, ambient_c), step_c
-        )
-        if fresh:
+        slow, followed_s, self._followed_s = self._slow, self._followed_s, now_s
+        if followed_s is None or now_s - followed_s > SILENCE_S:
+            slow.restart(level_c)
             self._level_by_joule = self._slope_by_joule = 0.0
             return
-        heat_c = self._joule_prior * square_a2
+        explained_c_s = self.explained_c_s(slow.level_c, square_a2, ambient_c)
+        error_c, level_gain, slope_gain = slow.step(
+            level_c, now_s - followed_s, explained_c_s, step_c, self._config.slope_noise_c2_s3
+        )
+        if now_s - followed_s > _LONGEST_STEP_S:
+            self._level_by_joule = self._slope_by_joule = 0.0
+            return
+        heat_c = self._config.joule_prior_c_s_a2 * square_a2
         by_joule = self._level_by_joule + (self._slope_by_joule + heat_c) * since_s
         self._level_by_joule = by_joule * (1.0 - level_gain)
         self._slope_by_joule -= by_joule * slope_gain
@@ -154,7 +167,7 @@ class PackModel:
         self, level_c: float, square_a2: float, ambient_c: float | None, since_s: float, *, usual: bool
     ) -> None:
         """Learn from ten minutes what the room takes; what isn't `usual` (heater, gaps, anomalies) teaches nothing."""
-        if not usual or ambient_c is None or since_s > 60.0:
+        if not usual or ambient_c is None or since_s > _LONGEST_STEP_S:
             self._start_c = None
             return
         if self._start_c is None:
@@ -167,7 +180,7 @@ class PackModel:
         if self._ticked_s < _TICK_S:
             return
         per_min = 60.0 / self._ticked_s
-        cooling = self._ambient_sum / self._tau_prior_s * per_min
+        cooling = self._ambient_sum / self._config.time_constant_s * per_min
         heated_c_min = self.joule_c_s_a2 * self._square_sum * per_min
         error = (level_c - self._start_c) * per_min - heated_c_min - cooling * self._theta[1] - self._theta[2]
         self._start_c = None

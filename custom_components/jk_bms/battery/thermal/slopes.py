@@ -11,9 +11,8 @@ from math import exp
 from typing import Final
 
 _FAST_MEMORY_S: Final = 25.0
-_FAST_SILENCE_S: Final = 180.0
-_READY_S: Final = 180.0
-_SETTLED_S: Final = 600.0
+SILENCE_S: Final = 180.0
+"""After which a slope begins anew."""
 _NOISE_C2: Final = 0.07**2
 _FIRST_SLOPE_C2_S2: Final = (0.1 / 60) ** 2
 _SURPRISE_SLOPE_C2_S2: Final = 1e-5
@@ -25,81 +24,58 @@ _SURPRISE_C2: Final = 0.5
 class FastSlope:
     """Level and slope of the last half minute."""
 
-    __slots__ = ("_at_s", "error_c", "level_c", "slope_c_s")
+    __slots__ = ("error_c", "level_c", "slope_c_s")
 
     def __init__(self) -> None:
         self.level_c = 0.0
         self.slope_c_s = 0.0
         self.error_c = 0.0
         """How far the last temperature was above what was expected."""
-        self._at_s: float | None = None
 
-    def step(self, value_c: float, now_s: float) -> None:
-        """Take an accepted temperature."""
-        if self._at_s is None:
+    def step(self, value_c: float, since_s: float | None) -> None:
+        """Take an accepted temperature, and the seconds since the one before; None for the first."""
+        if since_s is None:
             self.level_c = value_c
+        elif since_s > SILENCE_S:
+            self.slope_c_s = (value_c - self.level_c) / since_s
+            self.level_c, self.error_c = value_c, 0.0
         else:
-            since_s = now_s - self._at_s
-            if since_s > _FAST_SILENCE_S:
-                self.slope_c_s = (value_c - self.level_c) / since_s
-                self.level_c, self.error_c = value_c, 0.0
-            else:
-                theta = exp(-since_s / _FAST_MEMORY_S)
-                expected_c = self.level_c + self.slope_c_s * since_s
-                self.error_c = error_c = value_c - expected_c
-                self.level_c = expected_c + (1.0 - theta * theta) * error_c
-                self.slope_c_s += (1.0 - theta) ** 2 * error_c / since_s
-        self._at_s = now_s
+            theta = exp(-since_s / _FAST_MEMORY_S)
+            expected_c = self.level_c + self.slope_c_s * since_s
+            self.error_c = error_c = value_c - expected_c
+            self.level_c = expected_c + (1.0 - theta * theta) * error_c
+            self.slope_c_s += (1.0 - theta) ** 2 * error_c / since_s
 
-    def jump(self, value_c: float, slope_c_s: float, now_s: float) -> None:
+    def jump(self, value_c: float, slope_c_s: float) -> None:
         """Go on from a jump that was confirmed."""
-        self.level_c, self.slope_c_s, self.error_c, self._at_s = value_c, slope_c_s, 0.0, now_s
+        self.level_c, self.slope_c_s, self.error_c = value_c, slope_c_s, 0.0
 
 
 class SlowSlope:
     """Level and unexplained slope of the last minutes, with what is known of their error."""
 
-    __slots__ = (
-        "_covariance",
-        "_level_var",
-        "_slope_noise",
-        "_slope_var",
-        "_surprise_c",
-        "level_c",
-        "since_s",
-        "slope_c_s",
-        "updated_s",
-    )
+    __slots__ = ("_covariance", "_level_var", "_slope_var", "_surprise_c", "level_c", "slope_c_s")
 
-    def __init__(self, slope_noise_c2_s3: float) -> None:
-        self._slope_noise = slope_noise_c2_s3
-        self.since_s: float | None = None
-        """Since when it follows this probe without a break."""
-        self.updated_s = 0.0
-        self.level_c = 0.0
+    def __init__(self) -> None:
         self.slope_c_s = 0.0
-        self._level_var = _NOISE_C2
-        self._covariance = 0.0
         self._surprise_c = 0.0
-        self._slope_var = _FIRST_SLOPE_C2_S2
+        self.restart(0.0)
 
-    def restart(self, value_c: float, now_s: float) -> None:
+    def restart(self, value_c: float) -> None:
         """Begin anew after silence; what was unexplained before is the best guess."""
-        self.since_s = self.updated_s = now_s
         self.level_c = value_c
         self._level_var, self._covariance, self._slope_var = _NOISE_C2, 0.0, _FIRST_SLOPE_C2_S2
 
-    def step(self, value_c: float, now_s: float, explained_c_s: float, step_c: float) -> tuple[float, float, float]:
-        """Take the mean of some seconds, the slope that the model explains and the resolution of the readings.
+    def step(
+        self, value_c: float, since_s: float, explained_c_s: float, step_c: float, slope_noise_c2_s3: float
+    ) -> tuple[float, float, float]:
+        """Take the mean of some seconds and the time since the last one.
 
-        Return by how much it was off, and the gains of level and slope.
+        `explained_c_s` is the slope that the model explains, `step_c` the resolution of the readings,
+        `slope_noise_c2_s3` how fast what isn't explained may change. Return by how much it was off, and the gains of
+        level and slope.
         """
-        if self.since_s is None or now_s - self.updated_s > _FAST_SILENCE_S:
-            self.restart(value_c, now_s)
-            return 0.0, 1.0, 0.0
-        since_s = now_s - self.updated_s
-        self.updated_s = now_s
-        noise = self._slope_noise * since_s
+        noise = slope_noise_c2_s3 * since_s
         covariance = self._covariance + self._slope_var * since_s + noise * since_s / 2.0
         level_var = (
             self._level_var
@@ -132,19 +108,8 @@ class SlowSlope:
 
     def follow(self, other: SlowSlope) -> None:
         """Go on from where a quicker one is."""
-        self.since_s, self.updated_s = other.since_s, other.updated_s
         self.level_c, self.slope_c_s = other.level_c, other.slope_c_s
         self._level_var, self._covariance, self._slope_var = other._level_var, other._covariance, other._slope_var
-
-    def settled(self, now_s: float) -> bool:
-        """Whether one odd reading can't bend it any more."""
-        return self.since_s is not None and now_s - self.since_s >= _SETTLED_S
-
-    def ready(self, now_s: float) -> bool:
-        """Whether it has followed for long enough to be asked."""
-        return (
-            self.since_s is not None and self.updated_s - self.since_s >= _READY_S and now_s - self.updated_s < _READY_S
-        )
 
     @property
     def level_sigma_c(self) -> float:

@@ -15,6 +15,8 @@ from itertools import pairwise
 from math import exp, isnan, nan
 from typing import Final
 
+from .config import ThermalConfig
+
 _CLEAR_V: Final = -0.025
 _HELD_HABIT_V: Final = -0.005
 _CLEAR_AFTER_S: Final = 20.0
@@ -59,6 +61,7 @@ class VoltageWitness:
         "_clear_v",
         "_collapse",
         "_collapsed",
+        "_config",
         "_covariance",
         "_current_mean_a",
         "_current_var_a2",
@@ -66,30 +69,24 @@ class VoltageWitness:
         "_habit_v",
         "_last_v",
         "_learned_s",
-        "_ohm",
         "_plateau_s",
-        "_plateau_v",
         "_rest_s",
         "_slow_a",
         "_steady_a",
         "_steady_s",
-        "_steady_share_a",
         "cell",
         "sag",
         "sag_v",
     )
 
-    def __init__(
-        self, capacity_ah: float, plateau_v: tuple[float, float] | None, habits_v: tuple[float | None, ...]
-    ) -> None:
-        self.adapt(capacity_ah, plateau_v)
+    def __init__(self, config: ThermalConfig, habits_v: tuple[float | None, ...]) -> None:
+        self._config = config
         self._plateau_s = float("-inf")
         self._slow_a = 0.0
-        self._habit_v = array("d", [nan if habit_v is None else habit_v for habit_v in habits_v])
+        # Boards tell millivolts: four bytes are a thousand times finer.
+        self._habit_v = array("f", [nan if habit_v is None else habit_v for habit_v in habits_v])
         """NaN where nothing has been learned yet, or what has been holds no more."""
-        self._covariance = array("d", bytes(8 * len(habits_v)))
-        self._good_v = array("d", bytes(8 * len(habits_v)))
-        self._last_v = array("d", bytes(8 * len(habits_v)))
+        self._covariance, self._good_v, self._last_v = [array("f", [0.0] * len(habits_v)) for _ in range(3)]
         self._learned_s = 0.0 if all(habit_v is None for habit_v in habits_v) else _HABIT_S
         self._current_mean_a = 0.0
         self._current_var_a2 = 0.0
@@ -104,16 +101,18 @@ class VoltageWitness:
         self.sag_v: float | None = None
         self.cell: int | None = None
 
-    def adapt(self, capacity_ah: float, plateau_v: tuple[float, float] | None) -> None:
+    def adapt(self, config: ThermalConfig) -> None:
         """Go by another capacity or plateau; what the cells are used to stays."""
-        self._steady_share_a = _STEADY_SHARE * capacity_ah
-        self._ohm = _OHM_AH / capacity_ah
-        self._plateau_v = plateau_v
+        self._config = config
 
     @property
     def habits_v(self) -> tuple[float | None, ...]:
-        """What is worth keeping; None for a cell of which there is nothing."""
-        return tuple([None if isnan(habit_v) else habit_v for habit_v in self._habit_v])
+        """What is worth keeping, to the µV; None for a cell of which there is nothing."""
+        return tuple([None if isnan(habit_v) else round(habit_v, 6) for habit_v in self._habit_v])
+
+    @property
+    def _steady_share_a(self) -> float:
+        return _STEADY_SHARE * self._config.capacity_ah
 
     def step(
         self,
@@ -177,8 +176,9 @@ class VoltageWitness:
     def _on_plateau(self, median_v: float, current_a: float, since_s: float, now_s: float) -> bool:
         """Whether the pack has been on the flat part of its curve for some time, by its voltage without the load."""
         self._slow_a += (current_a - self._slow_a) * (1.0 - exp(-since_s / _RELAXATION_S))
-        open_v = median_v - self._ohm * (current_a + self._slow_a)
-        if self._plateau_v is None or not self._plateau_v[0] < open_v < self._plateau_v[1]:
+        open_v = median_v - _OHM_AH / self._config.capacity_ah * (current_a + self._slow_a)
+        plateau_v = self._config.plateau_v
+        if plateau_v is None or not plateau_v[0] < open_v < plateau_v[1]:
             self._plateau_s = now_s
         return now_s - self._plateau_s >= _PLATEAU_S
 
