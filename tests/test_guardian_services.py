@@ -83,6 +83,9 @@ async def test_cooling_too_often(packs: Packs, fan: Appliance) -> None:
         await plant.run(2)
     with pytest.raises(HomeAssistantError, match=r"fan\.rack has been started six times within an hour"):
         await call(plant, "trigger_cooling")
+    await call(plant, "emergency_stop", confirm=True)
+    with pytest.raises(HomeAssistantError, match=r"fan\.rack has been started six times within an hour"):
+        await call(plant, "trigger_cooling")
     assert fan.calls.count("turn_on") == 6
     fan.set(STATE_ON)
     assert (await call(plant, "trigger_cooling"))["cooling"] is True, "somebody else has started it"

@@ -26,7 +26,7 @@ from homeassistant.util import dt as dt_util
 from homeassistant.util.hass_dict import HassKey
 
 from .battery.acting.actor import Actor
-from .battery.acting.interface import BOARD, Action, Command, Decision, Mode, Record, Result, Seen, Target
+from .battery.acting.interface import BOARD, Command, Decision, Mode, Record, Seen, Target
 from .battery.acting.reasons import stops
 from .battery.guardian import Assessment, Finding
 from .bms.link import LinkMode
@@ -272,9 +272,7 @@ class Acting:
         self._actor.cool(self._hass.loop.time(), until_s=until_s, until_c=until_c)
         if failures := await self._outcome([Target.COOLING], on=True):
             raise self.not_done(failures.values())
-        last = self.decision.last
-        limited = last is not None and last.action is Action.COOLING and last.result is Result.LIMITED
-        if limited and not self.is_on(Target.COOLING):
+        if Target.COOLING in self.decision.limited and not self.is_on(Target.COOLING):
             raise self._error("cooled_too_often", Target.COOLING)
 
     async def async_stop_cooling(self) -> None:

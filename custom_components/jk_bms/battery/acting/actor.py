@@ -129,6 +129,7 @@ class Actor:
             findings=tuple(drive.finding for drive in hands.drives.values() if drive.finding is not None),
             limit_a=hands.reduction.limit_a,
             held=frozenset(target for target, drive in hands.drives.items() if drive.is_held),
+            limited=frozenset(target for target, drive in hands.drives.items() if drive.is_limited),
             cooling_by_hand=self._by_hand is not None,
             cooling_until_s=None if self._by_hand is None else self._by_hand[0],
             latched=hands.latched or bool(self._ordered),

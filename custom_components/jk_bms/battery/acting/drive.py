@@ -169,6 +169,11 @@ class Drive:
         """Whether it is driven, or was and isn't back yet."""
         return self._stage is not _Stage.IDLE
 
+    @property
+    def is_limited(self) -> bool:
+        """Whether it would be ordered now, but was too often of late."""
+        return self._effort.limited
+
     def step(self, want: Want | None, sight: Sight, now_s: float, out: Outbox, *, may_end: bool) -> None:
         """Do what follows from what is wanted and seen; `may_end`: it may be put back if it isn't wanted."""
         if sight.barred and (self.is_held or (want is not None and want.is_emergency)):

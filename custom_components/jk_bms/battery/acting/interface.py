@@ -185,6 +185,8 @@ class Decision:
     """What charge and discharge are to be reduced to; None: not at all."""
     held: frozenset[Target] = frozenset()
     """What isn't as it usually is because of us."""
+    limited: frozenset[Target] = frozenset()
+    """What would be driven now, but was too often of late."""
     cooling_by_hand: bool = False
     cooling_until_s: float | None = None
     """When cooling by hand ends at the latest."""
