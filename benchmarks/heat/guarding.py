@@ -31,7 +31,8 @@ from simulator.board import Board
 from simulator.models import JK_PB2A16S20P
 from simulator.pack import Pack
 
-RECORDED: Final = 7 * BATCH
+RECORDED: Final = 9 * BATCH
+"""A multiple of the nine frames after which the slow slopes are due: at the same place of the loop they are, too."""
 FRAMES: Final = 1_000_000
 FINDINGS: Final = 4
 AMBIENT_C: Final = 24.0

@@ -1,7 +1,7 @@
 """How serious is the heat of this pack, and where does it go?
 
 Every frame passes the gates, the fast slopes and the comparison of the probes; every five seconds the slow slopes, the
-model of the pack and the forecast follow. Nothing grows: what is kept is some numbers a probe and three a cell.
+model of the pack and the forecast follow. Nothing grows: what is kept is some numbers a probe and four a cell.
 
 It began as the reference engine of the guide on thermal trends. What was tried beyond it, and gave, in the scenarios
 there (delay to a level as a share of the reference's, mean over the faults; error of a forecast of 25 to 35 minutes):
