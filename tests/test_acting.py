@@ -8,7 +8,7 @@ from unittest.mock import patch
 
 import pytest
 from homeassistant.components.climate.const import HVACMode
-from homeassistant.config_entries import ConfigEntryState
+from homeassistant.config_entries import ConfigEntryDisabler, ConfigEntryState
 from homeassistant.const import STATE_OFF, STATE_ON, STATE_UNAVAILABLE, STATE_UNKNOWN, Platform
 from homeassistant.core import CoreState, Event, HomeAssistant
 from homeassistant.exceptions import HomeAssistantError
@@ -513,6 +513,35 @@ async def test_one_fan_for_two_packs(packs: Packs, hass: HomeAssistant) -> None:
     await other.pack.coordinator.acting.async_stop_cooling()
     await one.settle()
     assert fan.calls[-1] == "turn_off"
+
+
+async def test_one_contactor_for_two_packs_of_which_one_is_out_of_reach_since_a_restart(
+    packs: Packs, hass: HomeAssistant
+) -> None:
+    """It is left alone for the one that needed it off and has not been heard, until its owner disables that."""
+    contactor = Appliance(hass, "switch.contactor", STATE_ON)
+    shared: dict[str, Any] = {"stop_charge": True, "stop_charge_switch": "switch.contactor"}
+    lost = await Plant.add(packs, celsius=HOT_C, **shared)
+    other = await Plant.add(packs, address="C8:47:80:00:00:02", celsius=HOT_C, **shared)
+    for _ in range(90):
+        lost.pack.link.give(lost.frame())
+        await other.run(1)
+    assert contactor.calls == ["turn_off"]
+    entry = lost.pack.entry
+    await hass.config_entries.async_unload(entry.entry_id)
+    await packs.set_up(lost.pack, fails_with=LinkProblem.NO_DATA)
+    assert entry.state is ConfigEntryState.SETUP_RETRY
+    other.celsius = COOL_C
+    await other.run(5400, every_s=20)
+    assert contactor.calls == ["turn_off"]
+    assert ("ended", "held_elsewhere") in [(record.result, record.detail) for record in other.records]
+    await hass.config_entries.async_set_disabled_by(entry.entry_id, ConfigEntryDisabler.USER)
+    contactor.set(STATE_ON)
+    other.celsius = HOT_C
+    await other.run(2400, every_s=20)
+    other.celsius = COOL_C
+    await other.run(5400, every_s=20)
+    assert contactor.calls[-1] == "turn_on"
 
 
 async def test_mode_changes_count_at_once(packs: Packs, hass: HomeAssistant) -> None:

@@ -57,6 +57,8 @@ BOARD_KEYS: Final = {Target.BOARD_CHARGE: "charge_switch", Target.BOARD_DISCHARG
 
 _PACKS: Final[HassKey[dict[str, Acting]]] = HassKey(f"{DOMAIN}_acting")
 """Those that run, by entry: packs may share a fan or a contactor."""
+_LEFT: Final[HassKey[dict[str, Collection[str]]]] = HassKey(f"{DOMAIN}_left")
+"""The entities that those that don't run, such as while a pack is out of reach, have left as they need them."""
 
 _ENDED_BY: Final = {
     Target.BOARD_CHARGE: (Target.SWITCH_CHARGE, Target.SWITCH_BOTH),
@@ -191,6 +193,7 @@ class Acting:
             self.tried = {target: tried[target] is True for target in (*BOARD, *self.driven) if target in tried}
         self._urgent.remind(known.get("urgent"))
         self._hass.data.setdefault(_PACKS, {})[self._entry.entry_id] = self
+        self._hass.data.setdefault(_LEFT, {}).pop(self._entry.entry_id, None)
         self._cancel = [
             async_track_time_interval(
                 self._hass, self._check_silence, timedelta(seconds=SILENT_AFTER_S), cancel_on_shutdown=True
@@ -208,6 +211,7 @@ class Acting:
             cancel()
         self._cancel = []
         del self._hass.data[_PACKS][self._entry.entry_id]
+        self._hass.data[_LEFT][self._entry.entry_id] = self.held_entities()
         await self._store.async_save(self._to_remember())
 
     @callback
@@ -375,7 +379,7 @@ class Acting:
 
     def _see(self) -> Seen:
         on = {target: self.is_on(target) for target in (*BOARD, *self.driven)}
-        held = {entity_id for other in self._others() for entity_id in other.held_entities()}
+        held = self._held_elsewhere()
         unchanged = {target: before for target, before in self.tried.items() if on[target] is not None}
         return Seen(
             on | unchanged,
@@ -421,7 +425,16 @@ class Acting:
 
     def held_entities(self) -> Collection[str]:
         """Return the entities that this pack needs as they are."""
-        return [self.driven[target].entity_id for target in self.decision.held if target in self.driven]
+        return [self.driven[target].entity_id for target in self._actor.held if target in self.driven]
+
+    def _held_elsewhere(self) -> set[str]:
+        """Return the entities that other packs need as they are; one that its owner has disabled needs nothing."""
+        held = {entity_id for other in self._others() for entity_id in other.held_entities()}
+        for entry_id, left in self._hass.data[_LEFT].items():
+            entry = self._hass.config_entries.async_get_entry(entry_id)
+            if entry is not None and not entry.disabled_by:
+                held.update(left)
+        return held
 
     def _others(self) -> list[Acting]:
         """Return the packs that share an entity with this one."""

@@ -29,6 +29,7 @@ def test_numbers_are_counted_wherever_they_are() -> None:
     inner = Slotted([1.5, 2.5, 7])
     assert weigh(inner)[1] == 3 * 8
     assert weigh(array("d", [1, 2, 3]))[1] == 3 * 8
+    assert weigh(array("f", [1, 2, 3]))[1] == 3 * 4
     assert weigh({1: 2.0})[1] == 2 * 8
     assert weigh(Loose(inner))[1] == 3 * 8, "what is held twice is kept once"
 

@@ -32,7 +32,7 @@ frames have come for a minute. What follows from what happens meanwhile:
 | cooled too often | 6 starts an hour; the last of them isn't ended before another one is free |
 | acting is left | cooling and limit end, what is switched off stays off and isn't put back later |
 | an action taken out of the options | what it switched off stays off |
-| another pack holds it too | it is left to that pack |
+| another pack holds it too, or did when it was last heard of | it is left to that pack |
 | reset after level 4 | nothing is switched on; what the owner switches on then stays on, below level 3 |
 """
 
@@ -128,13 +128,18 @@ class Actor:
             records=tuple(out.records),
             findings=tuple(drive.finding for drive in hands.drives.values() if drive.finding is not None),
             limit_a=hands.reduction.limit_a,
-            held=frozenset(target for target, drive in hands.drives.items() if drive.is_held),
+            held=self.held,
             limited=frozenset(target for target, drive in hands.drives.items() if drive.is_limited),
             cooling_by_hand=self._by_hand is not None,
             cooling_until_s=None if self._by_hand is None else self._by_hand[0],
             latched=hands.latched or bool(self._ordered),
             last=self._last,
         )
+
+    @property
+    def held(self) -> frozenset[Target]:
+        """What isn't as it usually is because of us, be it since before a restart."""
+        return frozenset(target for target, drive in self._hands.drives.items() if drive.is_held)
 
     def adapt(self, capacity_ah: float | None, discharge_ends_c: float) -> None:
         """Go by a capacity that became known, and by where heat leaves the discharge no time of grace."""
