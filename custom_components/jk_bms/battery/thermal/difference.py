@@ -47,9 +47,8 @@ def median(ordered: list[float]) -> float:
 
 def median_of_others(ordered: list[float], own: float) -> float:
     """Return the median of ascending values, of which one is one's own, without it."""
-    others = ordered.copy()
-    others.remove(own)
-    return median(others)
+    at = ordered.index(own)
+    return median(ordered[:at] + ordered[at + 1 :])
 
 
 def heater_factor(heated_s: float) -> float:
@@ -127,7 +126,7 @@ class Difference:
         `leaving_c_s` is how fast the probe leaves the others, `allowed_c` by how much healthy cells may part.
         """
         coarse = step_c >= 0.5
-        value_c = self.value_c
+        value_c, above_s, fast_s = self.value_c, self._above_s, self._fast_s
         level = 0
         if value_c is not None:
             # A probe from which the others fall away leads nowhere.
@@ -138,13 +137,16 @@ class Difference:
                     limit_c = max(limit_c, _COARSE_FACTOR * step_c)
                 led_c = value_c + _LEAD_S[index] * leaving_c_s
                 above = led_c > limit_c and (index > 0 or fast_c_s > _FALLING_C_S)
-                if self._dwell(self._above_s, index, above, led_c / limit_c, since_s, _PATIENCE[index]):
+                if (above or above_s[index]) and self._dwell(
+                    above_s, index, above, led_c / limit_c, since_s, _PATIENCE[index]
+                ):
                     level = index + 1
         self._second_s = min(self._second_s + since_s, _LONGEST_SECOND_S) if level >= 2 else 0.0
         rate = 0
         for index, limit_c_s in enumerate(_FAST_C_S):
             share = fast_c_s / limit_c_s
-            if self._dwell(self._fast_s, index, share > 1.0, share, since_s, _FAST_PATIENCE_S[index]):
+            above = share > 1.0
+            if (above or fast_s[index]) and self._dwell(fast_s, index, above, share, since_s, _FAST_PATIENCE_S[index]):
                 rate = index + 2
         return level, rate
 
@@ -164,9 +166,7 @@ class Difference:
         present = dwelt[index]
         if above:
             present = 1e-3 if present <= 0.0 else min(present + since_s * min(excess * excess, 16.0), 1.5 * patience_s)
-        elif present > 0.0:
-            present = max(0.0, present - since_s)
         else:
-            return False
+            present = max(0.0, present - since_s)
         dwelt[index] = present
         return present >= patience_s

@@ -304,18 +304,15 @@ class ThermalEngine:
             for probe in probes:
                 probe.difference.value_c = None
             return
-        known_c = [
-            level_c - probe.difference.habit_c
-            for probe, level_c in zip(probes, levels_c, strict=True)
-            if probe.difference.habit_c is not None
-        ]
-        common_c = self._common_c = median(sorted(known_c or levels_c))
-        own_c: list[float] = []
-        for probe, level_c in zip(probes, levels_c, strict=True):
-            if probe.difference.habit_c is None:
-                probe.difference.habit_c = level_c - common_c
-            own_c.append(level_c - probe.difference.habit_c)
-        ordered_c = sorted(own_c)
+        own_c = _without_habit(probes, levels_c)
+        ordered_c = sorted(own_c or levels_c)
+        common_c = self._common_c = median(ordered_c)
+        if len(own_c) < count:
+            for probe, level_c in zip(probes, levels_c, strict=True):
+                if probe.difference.habit_c is None:
+                    probe.difference.habit_c = level_c - common_c
+            own_c = _without_habit(probes, levels_c)
+            ordered_c = sorted(own_c)
         values_c = [value_c - median_of_others(ordered_c, value_c) for value_c in own_c]
         heated_s = now_s - self._heated_s
         limit_c = THRESHOLDS_C[0] * heater_factor(heated_s) + self._unlikeness.allowed_c
@@ -625,6 +622,15 @@ class ThermalEngine:
     def heard_s(self) -> float | None:
         """When a temperature was last known; None if none has been yet."""
         return self._accepted_s
+
+
+def _without_habit(probes: list[Probe], levels_c: list[float]) -> list[float]:
+    """Return the levels of those probes that have a habit, without it."""
+    return [
+        level_c - probe.difference.habit_c
+        for probe, level_c in zip(probes, levels_c, strict=True)
+        if probe.difference.habit_c is not None
+    ]
 
 
 def _strangers_c(raw_c: float | None, raws_c: tuple[float | None, ...], mos_c: float | None) -> float | None:

@@ -168,6 +168,9 @@ class ProbeGate:
         self._silence_s = max(self._silence_s, since_raw_s)
         if last_c is None:
             return self._begin(raw_c, now_s, others_c)
+        if raw_c == last_c:
+            self._accept(raw_c, now_s)
+            return True
         since_s = now_s - self.accepted_s
         leeway_c = 1.5 + 0.1 * min(since_raw_s, 10.0) + min(0.01 * self._silence_s, 6.0)
         going_c = slope_c_s * min(since_s, 30.0)

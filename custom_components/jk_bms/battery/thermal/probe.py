@@ -150,11 +150,12 @@ class Probe:
         accepted = self.gate.accepted_s == now_s
         if accepted and self.fast.error_c > max(_SURPRISE_C, _SURPRISE_STEPS * step_c):
             self._surprised_s = now_s
-        if now_s - self._surprised_s < _WATCHED_S:
-            return True
+        watched = now_s - self._surprised_s < _WATCHED_S
+        if accepted or watched:
+            return watched
         missed = 0 if self._missing is None else self._missing.frames
         dies = self.fast.slope_c_s > _LOST_RISING_C_S and missed < _LOST_FRAMES - 1
-        return not accepted and (dies or self.gate.waits(now_s))
+        return dies or self.gate.waits(now_s)
 
     def miss(self, now_s: float, *, stopping: bool) -> None:
         """Take a frame that had no temperature of this probe: one that dies while it rises counts as risen.

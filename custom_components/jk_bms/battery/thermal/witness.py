@@ -208,7 +208,7 @@ class VoltageWitness:
         self._current_var_a2 += (off_a * off_a - self._current_var_a2) * (0.0 if first else forget)
         known = self._current_var_a2 > self._steady_share_a**2
         # A current that is new, as after a gap, brings out resistances that nobody has learned yet.
-        unknown_v = 0.0 if known else abs(off_a) * _HIGHEST_RESISTANCE_OHM
+        unknown_v = abs(off_a) * _HIGHEST_RESISTANCE_OHM
         worst_v, worst = 0.0, -1
         for cell, voltage_v in enumerate(voltages_v):
             if voltage_v is None or not 0.0 < voltage_v <= median_v + _FAR_V or cell in balancing:
@@ -218,10 +218,11 @@ class VoltageWitness:
                 habit_v[cell] = min(voltage_v - median_v, _HIGHEST_HABIT_V)
                 continue
             covariance[cell] += (off_a * away_v - covariance[cell]) * forget
-            sag_v = away_v - max(-unknown_v, min(away_v, unknown_v))
             if known:
                 ohm = covariance[cell] / self._current_var_a2
-                sag_v -= off_a * max(-_HIGHEST_RESISTANCE_OHM, min(ohm, _HIGHEST_RESISTANCE_OHM))
+                sag_v = away_v - off_a * max(-_HIGHEST_RESISTANCE_OHM, min(ohm, _HIGHEST_RESISTANCE_OHM))
+            else:
+                sag_v = away_v - max(-unknown_v, min(away_v, unknown_v))
             if sag_v > _FAR_V:  # a lead that was mended: what came of it holds no more
                 habit_v[cell], covariance[cell] = nan, 0.0
                 continue
