@@ -32,7 +32,7 @@ frames have come for a minute. What follows from what happens meanwhile:
 | cooled too often | 6 starts an hour; the last of them isn't ended before another one is free |
 | acting is left | cooling and limit end, what is switched off stays off and isn't put back later |
 | an action taken out of the options | what it switched off stays off |
-| another pack holds it too, or did when it was last heard of | it is left to that pack |
+| another pack holds it too | it is left to that pack, even if that is out of reach by now |
 | reset after level 4 | nothing is switched on; what the owner switches on then stays on, below level 3 |
 """
 
