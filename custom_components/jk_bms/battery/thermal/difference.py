@@ -162,7 +162,10 @@ class Difference:
 
     @staticmethod
     def _dwell(dwelt: list[float], index: int, above: bool, excess: float, since_s: float, patience_s: float) -> bool:
-        """Count how long it has been above: the further above, the faster; never in a single frame."""
+        """Count how long it has been above: the further above, the faster; never in a single frame.
+
+        Only asked while it is above, or has been: neither is so in most frames.
+        """
         present = dwelt[index]
         if above:
             present = 1e-3 if present <= 0.0 else min(present + since_s * min(excess * excess, 16.0), 1.5 * patience_s)

@@ -168,7 +168,7 @@ class ProbeGate:
         self._silence_s = max(self._silence_s, since_raw_s)
         if last_c is None:
             return self._begin(raw_c, now_s, others_c)
-        if raw_c == last_c:
+        if raw_c == last_c:  # as in most frames: nothing has to be reckoned
             self._accept(raw_c, now_s)
             return True
         since_s = now_s - self.accepted_s
